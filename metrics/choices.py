@@ -1,0 +1,142 @@
+"""Every choice a person or a script may make, one row each: widget, API and SQL cannot disagree."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+
+class Choice(Protocol):
+    """What every row of a choice table has: the word in the URL and the words on the screen."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def label(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=Choice)
+
+
+class ChoiceError(ValueError):
+    """A parameter has a value that is not one of the accepted ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """A way to sort customers: its `column`, the SQL `type` a cursor casts to, and the key the column belongs to.
+
+    The key `c.id` instead of `c.user_id` says that the column is the shop's, so that the shop's index may give the order.
+    """
+
+    key: str
+    label: str
+    column: str
+    type: str
+    required: str = "c.user_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A rolling window of `days`, or no lower bound; charts cut it into `bucket`s, customers come from `source`."""
+
+    key: str
+    label: str
+    days: int | None
+    bucket: str
+    source: str
+
+    def get_since(self, as_of: datetime) -> datetime | None:
+        """Where the window that ends at as_of begins; None without a lower bound."""
+        return None if self.days is None else as_of - timedelta(days=self.days)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A direction, as SQL; `after` compares a sorted value with the one a page ended on."""
+
+    key: str
+    label: str
+    sql: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """A filter on what a customer did."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """What sessions are broken down by: its family `column`, and its `version_column` where there is one."""
+
+    key: str
+    label: str
+    column: str
+    version_column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A form of an answer."""
+
+    key: str
+    label: str
+
+
+def _table(*rows: Row) -> dict[str, Row]:
+    return {row.key: row for row in rows}
+
+
+SORTS = _table(
+    Sort("sessions", "Most Active (Sessions)", "c.sessions_in_period", "bigint"),
+    Sort("orders", "Most Orders", "c.orders_in_period", "bigint"),
+    Sort("bookings", "Most Bookings", "c.bookings_in_period", "bigint"),
+    Sort("last_login", "Recent Login", "c.last_login_at", "timestamptz"),
+    Sort("registered", "Recently Registered", "c.registered_at", "timestamptz", "c.id"),
+)
+
+_BETWEEN = "metrics_customers_between(:'since'::timestamptz, :'as_of'::timestamptz)"
+
+INTERVALS = _table(
+    Interval("all", "All Time", None, "month", "metrics_customers"),
+    Interval("daily", "Last 24 Hours", 1, "hour", _BETWEEN),
+    Interval("weekly", "Last 7 Days", 7, "day", _BETWEEN),
+    Interval("monthly", "Last 30 Days", 30, "day", _BETWEEN),
+)
+
+ORDERS = _table(
+    Order("desc", "Descending", "DESC", "<"),
+    Order("asc", "Ascending", "ASC", ">"),
+)
+
+ACTIVITIES = _table(
+    Activity("all", "All customers"),
+    Activity("active", "Active in period"),
+    Activity("inactive", "Inactive 30+ days"),
+    Activity("never", "Never active"),
+)
+
+DIMENSIONS = _table(
+    Dimension("device", "Device", "device_type", "os_name"),
+    Dimension("browser", "Browser", "browser_name", "browser_version"),
+    Dimension("os", "Operating system", "os_name", "os_version"),
+)
+
+FORMATS = _table(
+    Format("json", "JSON"),
+    Format("csv", "CSV"),
+)
+
+
+def choose(table: Mapping[str, Row], parameter: str, key: str) -> Row:
+    """The row of that key; ChoiceError names the parameter, what was seen and what is accepted."""
+    row = table.get(key)
+    if row is None:
+        *others, last = table
+        raise ChoiceError(f"{parameter} is {key!r}: use {', '.join(others)} or {last}")
+    return row

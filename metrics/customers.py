@@ -1,0 +1,250 @@
+"""Customers: the list in any order over any interval, one of them, and the CSV of them all."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row, scalar_row
+
+from metrics.choices import ACTIVITIES, INTERVALS, ORDERS, SORTS, ChoiceError, choose
+from metrics.database import Database
+from metrics.exports import export_csv
+from metrics.statements import get_statement
+from metrics.viewer import Viewer, demand_viewer
+
+INACTIVE_AFTER = timedelta(days=30)
+
+
+class CustomerNotFound(LookupError):
+    """No customer has that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer with lifetime counts, the counts of one interval, and the last order and booking.
+
+    `sort_value` is where the customer stands in the list's order, as text; a cursor is made of it.
+    """
+
+    id: UUID
+    email: str | None
+    first_name: str | None
+    last_name: str | None
+    full_name: str
+    phone: str | None
+    city: str | None
+    country: str | None
+    registered_at: datetime | None
+    total_sessions: int
+    total_orders: int
+    total_bookings: int
+    total_reviews: int
+    total_spent: Decimal
+    sessions_in_period: int
+    orders_in_period: int
+    bookings_in_period: int
+    spent_in_period: Decimal
+    last_login: datetime | None
+    last_order_at: datetime | None
+    last_order_amount: Decimal | None
+    last_booking_at: datetime | None
+    last_booking_service: str | None
+    latest_activity_at: datetime | None
+    primary_device: str
+    primary_browser: str
+    primary_os: str
+    is_active: bool
+    sort_value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerQuery:
+    """What the list shows and in which order; raises ChoiceError for a word that is none of the choices."""
+
+    interval: str = "all"
+    sort: str = "sessions"
+    order: str = "desc"
+    search: str = ""
+    activity: str = "all"
+    device: str | None = None
+    country: str | None = None
+
+    def __post_init__(self) -> None:
+        choose(INTERVALS, "interval", self.interval)
+        choose(SORTS, "sortBy", self.sort)
+        choose(ORDERS, "sortOrder", self.order)
+        choose(ACTIVITIES, "activity", self.activity)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerPage:
+    """One page of customers as of a moment; `next_cursor` is None on the last page."""
+
+    customers: list[Customer]
+    as_of: datetime
+    next_cursor: str | None
+
+
+def list_customers(
+    database: Database,
+    viewer: Viewer,
+    query: CustomerQuery,
+    *,
+    as_of: datetime | None = None,
+    limit: int = 20,
+    page: int = 1,
+    cursor: str | None = None,
+) -> CustomerPage:
+    """A page by number, or the one after a cursor, which keeps its own as_of; ChoiceError for a foreign cursor."""
+    demand_viewer(viewer)
+    after: dict[str, Any] = {"after_id": None, "after_value": None, "after_latest": None}
+    if cursor:
+        as_of, after = _read_cursor(query, cursor)
+        page = 1
+    as_of = as_of or database.now()
+    values = _get_values(database, query, as_of) | after
+    # One more row than the page holds tells whether there is a next one.
+    values |= {"limit": limit + 1, "offset": (page - 1) * limit}
+    with database.read() as connection:
+        rows = (
+            connection.cursor(row_factory=class_row(Customer))
+            # Never prepared: a plan made for the values themselves folds the filters that are not set.
+            .execute(_get_statement("list_customers", query), values, prepare=False)
+            .fetchall()
+        )
+    customers = rows[:limit]
+    more = len(rows) > limit
+    return CustomerPage(customers, as_of, _write_cursor(query, as_of, customers[-1]) if more else None)
+
+
+def count_customers(
+    database: Database, viewer: Viewer, query: CustomerQuery, *, as_of: datetime | None = None
+) -> int:
+    """How many customers the filters of the query leave."""
+    demand_viewer(viewer)
+    values = _get_values(database, query, as_of or database.now())
+    with database.read() as connection:
+        count: int = (
+            connection.cursor(row_factory=scalar_row)
+            .execute(_get_statement("count_customers", query), values, prepare=False)
+            .fetchall()[0]
+        )
+    return count
+
+
+def get_customer(
+    database: Database,
+    viewer: Viewer,
+    user_id: UUID,
+    *,
+    interval: str = "all",
+    as_of: datetime | None = None,
+) -> Customer:
+    """One customer; CustomerNotFound when nobody has that id."""
+    demand_viewer(viewer)
+    query = CustomerQuery(interval=interval)
+    values = _get_values(database, query, as_of or database.now()) | {"user_id": user_id}
+    with database.read() as connection:
+        customer = (
+            connection.cursor(row_factory=class_row(Customer))
+            .execute(_get_statement("get_customer", query), values, prepare=False)
+            .fetchone()
+        )
+    if customer is None:
+        raise CustomerNotFound(f"No customer has the id {user_id}: open one from the list")
+    return customer
+
+
+def list_countries(database: Database, viewer: Viewer) -> list[str]:
+    """The countries that customers gave, in order."""
+    demand_viewer(viewer)
+    with database.read() as connection:
+        cursor = connection.cursor(row_factory=scalar_row)
+        return cursor.execute(get_statement("list_countries")).fetchall()
+
+
+def list_primary_devices(database: Database, viewer: Viewer) -> list[str]:
+    """The primary devices that customers have, in order."""
+    demand_viewer(viewer)
+    with database.read() as connection:
+        cursor = connection.cursor(row_factory=scalar_row)
+        return cursor.execute(get_statement("list_devices")).fetchall()
+
+
+def export_customers(
+    database: Database, viewer: Viewer, query: CustomerQuery, *, as_of: datetime | None = None
+) -> Iterator[bytes]:
+    """Every filtered customer as CSV, in the list's order, in pieces of some 64 KiB."""
+    demand_viewer(viewer)
+    values = _get_values(database, query, as_of or database.now())
+    values["currency"] = database.settings.currency
+    return export_csv(database, _get_statement("export_customers", query), values)
+
+
+def _get_statement(name: str, query: CustomerQuery) -> str:
+    sort, order = SORTS[query.sort], ORDERS[query.order]
+    return get_statement(
+        name,
+        source=INTERVALS[query.interval].source,
+        required=sort.required,
+        sort_column=sort.column,
+        sort_type=sort.type,
+        direction=order.sql,
+        comparison=order.after,
+    )
+
+
+def _get_values(database: Database, query: CustomerQuery, as_of: datetime) -> dict[str, Any]:
+    search = " ".join(query.search.replace("\0", "").split())
+    digits = re.sub(r"\D", "", search).lstrip("0")
+    is_phone = len(digits) >= 3 and re.fullmatch(r"[\d\s()+./-]+", search)
+    return {
+        "as_of": as_of,
+        "since": INTERVALS[query.interval].get_since(as_of),
+        "timeout": timedelta(minutes=database.settings.timeout_minutes),
+        "inactive_since": as_of - INACTIVE_AFTER,
+        "search": "%" + re.sub(r"([\\%_])", r"\\\1", search) + "%" if search else None,
+        # However a phone number was typed: 0754..., +255 754..., 255-754...
+        "digits": f"%{digits}%" if is_phone else None,
+        "activity": query.activity,
+        "device": query.device or None,
+        "country": query.country or None,
+    }
+
+
+def _write_cursor(query: CustomerQuery, as_of: datetime, last: Customer) -> str:
+    latest = last.latest_activity_at.isoformat() if last.latest_activity_at else "-infinity"
+    words = [query.interval, query.sort, query.order, as_of.isoformat(), last.sort_value, latest, str(last.id)]
+    return base64.urlsafe_b64encode(json.dumps(words).encode()).decode().rstrip("=")
+
+
+def _read_cursor(query: CustomerQuery, cursor: str) -> tuple[datetime, dict[str, Any]]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        words = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        interval, sort, order, as_of_text, value, latest, last_id = words
+        as_of = datetime.fromisoformat(as_of_text)
+        if as_of.tzinfo is None:
+            raise ValueError("a cursor's moment has an offset")
+        if latest != "-infinity":
+            datetime.fromisoformat(latest)
+        if value is not None and SORTS[sort].type == "bigint":
+            int(value)
+        elif value is not None:
+            datetime.fromisoformat(value)
+        after = {"after_value": value, "after_latest": latest, "after_id": UUID(last_id)}
+    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error):
+        raise ChoiceError("cursor is not one of ours: use next_cursor of the page before") from None
+    if (interval, sort, order) != (query.interval, query.sort, query.order):
+        raise ChoiceError(
+            f"cursor was made for interval={interval}, sortBy={sort}, sortOrder={order}: "
+            "keep these, or start again without a cursor"
+        )
+    return as_of, after

@@ -1,0 +1,189 @@
+-- Customers: lists, counts and exports. `:source` is metrics_customers for All Time, else what happened between two
+-- moments; `:required` names a column of users where the order comes from there, so that its index is used.
+
+-- fragment: matching
+-- Which customers the filters leave; a filter that is NULL is folded away when the statement is planned.
+:required IS NOT NULL
+    AND (:'search'::text IS NULL
+        OR c.full_name ILIKE :'search'::text
+        OR c.email ILIKE :'search'::text
+        OR c.phone ILIKE :'search'::text
+        OR regexp_replace(c.phone, '\D', '', 'g') LIKE :'digits'::text)
+    AND (:'device'::text IS NULL OR c.primary_device = :'device'::text)
+    AND (:'country'::text IS NULL OR c.country = :'country'::text)
+    AND CASE :'activity'::text
+        WHEN 'active' THEN CASE
+            WHEN :'since'::timestamptz IS NULL THEN c.latest_activity_at > '-infinity'
+            ELSE c.sessions_in_period + c.orders_in_period + c.bookings_in_period > 0
+        END
+        WHEN 'inactive' THEN c.registered_at <= :'inactive_since'::timestamptz
+            AND c.latest_activity_at < :'inactive_since'::timestamptz
+        WHEN 'never' THEN c.latest_activity_at = '-infinity'
+        ELSE true
+    END
+
+-- name: list_customers
+-- One page: sorted over the whole base before the limit, NULLs last, ties by latest activity, then by id.
+WITH page AS (
+    SELECT
+        c.user_id,
+        :sort_column AS sort_value,
+        c.latest_activity_at,
+        c.sessions_in_period,
+        c.orders_in_period,
+        c.bookings_in_period,
+        c.spent_in_period
+    FROM :source AS c
+    WHERE :matching
+        AND CASE
+            WHEN :'after_id'::uuid IS NULL THEN true
+            WHEN :'after_value'::text IS NULL THEN :sort_column IS NULL
+                AND (c.latest_activity_at < :'after_latest'::timestamptz
+                    OR (c.latest_activity_at = :'after_latest'::timestamptz AND c.user_id > :'after_id'::uuid))
+            ELSE :sort_column IS NULL
+                OR :sort_column :comparison CAST(:'after_value'::text AS :sort_type)
+                OR (:sort_column = CAST(:'after_value'::text AS :sort_type)
+                    AND (c.latest_activity_at < :'after_latest'::timestamptz
+                        OR (c.latest_activity_at = :'after_latest'::timestamptz AND c.user_id > :'after_id'::uuid)))
+        END
+    ORDER BY :sort_column :direction NULLS LAST, c.latest_activity_at DESC, c.user_id
+    LIMIT :'limit'::bigint
+    OFFSET :'offset'::bigint
+)
+SELECT
+    c.id,
+    c.email,
+    c.first_name,
+    c.last_name,
+    c.full_name,
+    c.phone,
+    c.city,
+    c.country,
+    c.registered_at,
+    c.total_sessions,
+    c.total_orders,
+    c.total_bookings,
+    c.total_reviews,
+    c.total_spent,
+    page.sessions_in_period,
+    page.orders_in_period,
+    page.bookings_in_period,
+    page.spent_in_period,
+    c.last_login_at AS last_login,
+    c.last_order_at,
+    c.last_order_amount,
+    c.last_booking_at,
+    c.last_booking_service,
+    NULLIF(c.latest_activity_at, '-infinity') AS latest_activity_at,
+    c.primary_device,
+    c.primary_browser,
+    c.primary_os,
+    EXISTS (
+        SELECT 1
+        FROM metrics_sessions AS s
+        WHERE s.user_id = page.user_id
+            AND s.ended_at IS NULL
+            AND NOT s.is_bot
+            AND COALESCE(s.last_activity_at, s.started_at) > :'as_of'::timestamptz - :'timeout'::interval
+    ) AS is_active,
+    page.sort_value::text AS sort_value
+FROM page
+JOIN metrics_customers AS c ON c.user_id = page.user_id
+ORDER BY page.sort_value :direction NULLS LAST, page.latest_activity_at DESC, page.user_id;
+
+-- name: count_customers
+-- How many customers the same filters leave.
+SELECT count(*)
+FROM :source AS c
+WHERE :matching;
+
+-- name: get_customer
+-- One customer by id, with the counts of the interval.
+SELECT
+    c.id,
+    c.email,
+    c.first_name,
+    c.last_name,
+    c.full_name,
+    c.phone,
+    c.city,
+    c.country,
+    c.registered_at,
+    c.total_sessions,
+    c.total_orders,
+    c.total_bookings,
+    c.total_reviews,
+    c.total_spent,
+    c.sessions_in_period,
+    c.orders_in_period,
+    c.bookings_in_period,
+    c.spent_in_period,
+    c.last_login_at AS last_login,
+    c.last_order_at,
+    c.last_order_amount,
+    c.last_booking_at,
+    c.last_booking_service,
+    NULLIF(c.latest_activity_at, '-infinity') AS latest_activity_at,
+    c.primary_device,
+    c.primary_browser,
+    c.primary_os,
+    EXISTS (
+        SELECT 1
+        FROM metrics_sessions AS s
+        WHERE s.user_id = c.user_id
+            AND s.ended_at IS NULL
+            AND NOT s.is_bot
+            AND COALESCE(s.last_activity_at, s.started_at) > :'as_of'::timestamptz - :'timeout'::interval
+    ) AS is_active,
+    NULL AS sort_value
+FROM :source AS c
+WHERE c.user_id = :'user_id'::uuid;
+
+-- name: list_countries
+-- The countries that customers gave, for the filter.
+SELECT DISTINCT country
+FROM metrics_customers
+WHERE country IS NOT NULL
+ORDER BY country;
+
+-- name: list_devices
+-- The primary devices that customers have, for the filter.
+SELECT DISTINCT primary_device
+FROM metrics_customers
+ORDER BY primary_device;
+
+-- name: export_customers
+-- Every filtered customer in the list's order, as CSV cells that no spreadsheet runs.
+COPY (
+    SELECT
+        c.user_id AS id,
+        metrics_csv_text(c.email) AS email,
+        metrics_csv_text(c.first_name) AS first_name,
+        metrics_csv_text(c.last_name) AS last_name,
+        metrics_csv_text(c.full_name) AS full_name,
+        metrics_csv_text(c.phone) AS phone,
+        metrics_csv_text(c.city) AS city,
+        metrics_csv_text(c.country) AS country,
+        metrics_csv_time(c.registered_at) AS registered_at,
+        c.total_sessions,
+        c.total_orders,
+        c.total_bookings,
+        c.total_reviews,
+        c.total_spent::numeric(16, 2) AS total_spent,
+        c.sessions_in_period,
+        c.orders_in_period,
+        c.bookings_in_period,
+        c.spent_in_period::numeric(16, 2) AS spent_in_period,
+        metrics_csv_text(:'currency'::text) AS currency,
+        metrics_csv_time(c.last_login_at) AS last_login,
+        metrics_csv_time(c.last_order_at) AS last_order_at,
+        c.last_order_amount::numeric(14, 2) AS last_order_amount,
+        metrics_csv_time(c.last_booking_at) AS last_booking_at,
+        metrics_csv_text(c.last_booking_service) AS last_booking_service,
+        metrics_csv_text(c.primary_device) AS primary_device,
+        metrics_csv_text(c.primary_browser) AS primary_browser,
+        metrics_csv_text(c.primary_os) AS primary_os
+    FROM :source AS c
+    WHERE :matching
+    ORDER BY :sort_column :direction NULLS LAST, c.latest_activity_at DESC, c.user_id
+) TO STDOUT (FORMAT csv, HEADER true, ENCODING 'UTF8');

@@ -1,0 +1,3 @@
+-- name: allow_long_statement
+-- An export of the whole base may take longer than a page may; the limit is lifted for this transaction alone.
+SET LOCAL statement_timeout = 0;

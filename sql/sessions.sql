@@ -1,0 +1,68 @@
+-- Sessions as they stand at `as_of`, never with the tracker's own session id.
+
+-- name: list_sessions
+-- One customer's sessions, latest start first, a page at a time.
+SELECT *
+FROM metrics_sessions_at(:'as_of'::timestamptz, :'timeout'::interval, :'cap'::interval) AS s
+WHERE s.user_id = :'user_id'::uuid
+ORDER BY s.started_at DESC, s.id DESC
+LIMIT :'limit'::bigint
+OFFSET :'offset'::bigint;
+
+-- name: list_recent_sessions
+-- The latest few sessions of each of these customers, latest start first.
+SELECT recent.*
+FROM unnest(:'user_ids'::uuid[]) AS customer (id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM metrics_sessions_at(:'as_of'::timestamptz, :'timeout'::interval, :'cap'::interval) AS s
+    WHERE s.user_id = customer.id
+    ORDER BY s.started_at DESC, s.id DESC
+    LIMIT :'limit'::bigint
+) AS recent
+ORDER BY recent.user_id, recent.started_at DESC, recent.id DESC;
+
+-- name: count_sessions
+-- How many sessions of one customer are kept.
+SELECT count(*)
+FROM metrics_sessions
+WHERE user_id = :'user_id'::uuid;
+
+-- name: count_online
+-- Who is here now: distinct customers, and guest sessions apart, seen within the last minutes and not ended.
+SELECT
+    count(DISTINCT s.user_id) AS customers,
+    count(*) FILTER (WHERE s.user_id IS NULL) AS guests
+FROM metrics_sessions AS s
+WHERE s.ended_at IS NULL
+    AND NOT s.is_bot
+    AND COALESCE(s.last_activity_at, s.started_at) >= :'as_of'::timestamptz - :'online'::interval;
+
+-- name: export_sessions
+-- Sessions of a window, of one customer or of all, as CSV cells that no spreadsheet runs; addresses masked.
+COPY (
+    SELECT
+        s.id AS session_id,
+        s.user_id,
+        metrics_csv_time(s.started_at) AS started_at,
+        metrics_csv_time(s.ended_at) AS ended_at,
+        round((s.duration_seconds / 60)::numeric, 2) AS duration_minutes,
+        s.is_active AS active,
+        s.end_reason,
+        metrics_csv_text(s.device_type) AS device_type,
+        metrics_csv_text(s.browser_name) AS browser_name,
+        metrics_csv_text(s.browser_version) AS browser_version,
+        metrics_csv_text(s.os_name) AS os_name,
+        metrics_csv_text(s.os_version) AS os_version,
+        s.ip_address,
+        metrics_csv_text(s.country) AS country,
+        metrics_csv_text(s.city) AS city,
+        metrics_csv_text(s.landing_page) AS landing_page,
+        metrics_csv_text(s.referrer) AS referrer,
+        s.is_bot
+    FROM metrics_sessions_at(:'as_of'::timestamptz, :'timeout'::interval, :'cap'::interval) AS s
+    WHERE (:'user_id'::uuid IS NULL OR s.user_id = :'user_id'::uuid)
+        AND (:'since'::timestamptz IS NULL OR s.started_at >= :'since'::timestamptz)
+        AND s.started_at < :'as_of'::timestamptz
+    ORDER BY s.started_at DESC, s.id DESC
+) TO STDOUT (FORMAT csv, HEADER true, ENCODING 'UTF8');
