@@ -7,6 +7,7 @@ only `choices` may supply.
 import re
 from collections.abc import Mapping
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 
 SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
@@ -29,7 +30,7 @@ def list_statements() -> dict[str, str]:
         text = path.read_text(encoding="utf-8")
         marks = list(_MARK.finditer(text))
         fragments: dict[str, str] = {}
-        for mark, following in zip(marks, [*marks[1:], None], strict=True):
+        for mark, following in zip_longest(marks, marks[1:]):
             kind, name = mark.groups()
             if name in statements or name in fragments:
                 raise ValueError(f"sql/{path.name} names {name} a second time: use one name once")

@@ -47,7 +47,7 @@ COPY (
         metrics_csv_time(s.started_at) AS started_at,
         metrics_csv_time(s.ended_at) AS ended_at,
         round((s.duration_seconds / 60)::numeric, 2) AS duration_minutes,
-        s.is_active AS active,
+        s.is_active::text AS active,
         s.end_reason,
         metrics_csv_text(s.device_type) AS device_type,
         metrics_csv_text(s.browser_name) AS browser_name,
@@ -59,7 +59,7 @@ COPY (
         metrics_csv_text(s.city) AS city,
         metrics_csv_text(s.landing_page) AS landing_page,
         metrics_csv_text(s.referrer) AS referrer,
-        s.is_bot
+        s.is_bot::text AS is_bot
     FROM metrics_sessions_at(:'as_of'::timestamptz, :'timeout'::interval, :'cap'::interval) AS s
     WHERE (:'user_id'::uuid IS NULL OR s.user_id = :'user_id'::uuid)
         AND (:'since'::timestamptz IS NULL OR s.started_at >= :'since'::timestamptz)
