@@ -1,0 +1,1 @@
+"""Customer Metrics: who comes, who buys, who books, who stopped coming."""

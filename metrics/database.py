@@ -1,0 +1,150 @@
+"""The database: a pool that reads with few rights, connections that write, and errors in one sentence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from metrics.embedded import start_embedded, stop_embedded
+from metrics.settings import Settings
+
+READER = "metrics_reader"
+STATEMENT_TIMEOUT_SECONDS = 30
+CONNECT_TIMEOUT_SECONDS = 5
+
+
+class DatabaseError(RuntimeError):
+    """The database cannot do what was asked.
+
+    DatabaseError
+      +-- BadDatabaseUrl    the URL is none
+      +-- DatabaseAway      nobody answers, or not in time
+      +-- SchemaMissing     our tables are not there
+    """
+
+
+class BadDatabaseUrl(DatabaseError):
+    """DATABASE_URL is not a PostgreSQL URL."""
+
+
+class DatabaseAway(DatabaseError):
+    """PostgreSQL does not answer, or not in time."""
+
+
+class SchemaMissing(DatabaseError):
+    """The database answers, but `migrate` has not run there."""
+
+
+class Database:
+    """An open database: `read()` from a pool, `write()` in a transaction of its own."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        self.settings = settings
+        self.url = url
+        self._pool = ConnectionPool(
+            settings.database_read_url or url,
+            min_size=0,
+            max_size=10,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            reconnect_timeout=1,
+            configure=self._configure_reader,
+            # A connection that died with its server is replaced before anybody sees it.
+            check=ConnectionPool.check_connection,
+            open=False,
+            name="metrics-read",
+            kwargs={"autocommit": True, "connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "metrics"},
+        )
+
+    @contextmanager
+    def read(self) -> Iterator[psycopg.Connection]:
+        """A read-only connection as metrics_reader; DatabaseAway or SchemaMissing instead of the driver's errors."""
+        self._pool.open()
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout:
+            raise DatabaseAway(
+                "The database does not answer: check that PostgreSQL runs and that DATABASE_URL is right"
+            ) from None
+        except psycopg.errors.QueryCanceled:
+            raise DatabaseAway(
+                f"The database did not finish within {STATEMENT_TIMEOUT_SECONDS} s: choose a shorter interval"
+            ) from None
+        except psycopg.OperationalError:
+            raise DatabaseAway("The database went away in the middle of an answer: try again") from None
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedColumn):
+            raise SchemaMissing("Our tables are not in this database: run python -m metrics migrate") from None
+
+    @contextmanager
+    def write(self) -> Iterator[psycopg.Connection]:
+        """One transaction with the rights of DATABASE_URL's own user, committed when the block ends well."""
+        with connect(self.url) as connection:
+            yield connection
+
+    def now(self) -> datetime:
+        """The database's clock, the only one that counts."""
+        with self.read() as connection:
+            row = connection.execute("SELECT now()").fetchone()
+        assert row is not None
+        moment: datetime = row[0]
+        return moment
+
+    def close(self) -> None:
+        """Closes the pool and leaves an embedded server, which stops with its last process."""
+        self._pool.close()
+        stop_embedded(self.settings)
+
+    def _configure_reader(self, connection: psycopg.Connection) -> None:
+        for name, value in {
+            "TimeZone": self.settings.timezone,
+            "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
+            "idle_in_transaction_session_timeout": "60s",
+            "default_transaction_read_only": "on",
+            # Compiling costs more than it saves for pages that are answered in milliseconds.
+            "jit": "off",
+        }.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        row = connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = %(role)s AND pg_has_role(oid, 'MEMBER'))",
+            {"role": READER},
+        ).fetchone()
+        if row and row[0]:
+            connection.execute(f"SET ROLE {READER}")
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of DATABASE_URL, or the embedded one; raises DatabaseError or EmbeddedError in one sentence."""
+    url = settings.database_url or start_embedded(settings)
+    check_url("DATABASE_URL", url)
+    if settings.database_read_url:
+        check_url("DATABASE_READ_URL", settings.database_read_url)
+    return Database(settings, url)
+
+
+def check_url(name: str, url: str) -> None:
+    """Raises BadDatabaseUrl, without the password, for what PostgreSQL would not take."""
+    wanted = "use postgresql://user:password@host:5432/database"
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise BadDatabaseUrl(f"{name} starts with {url[:12].split('@')[0]!r}: {wanted}")
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise BadDatabaseUrl(f"{name} cannot be read as a URL: {wanted}") from None
+
+
+@contextmanager
+def connect(url: str, *, autocommit: bool = False) -> Iterator[psycopg.Connection]:
+    """One connection outside the pool; DatabaseAway says what the server answered, in one sentence."""
+    check_url("DATABASE_URL", url)
+    try:
+        connection = psycopg.connect(
+            url, autocommit=autocommit, connect_timeout=CONNECT_TIMEOUT_SECONDS, application_name="metrics"
+        )
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise DatabaseAway(f"The database does not answer ({reason}): check DATABASE_URL") from None
+    with connection:
+        yield connection

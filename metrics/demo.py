@@ -1,0 +1,123 @@
+"""Fills an empty database with a believable shop, the same for the same seed and moment, at any size."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from random import Random
+
+import psycopg
+from tqdm import tqdm
+
+from metrics.database import DatabaseError, connect
+from metrics.demo_people import FormatAge, list_users, make_crowd
+from metrics.demo_sales import list_bookings, list_orders, list_reviews, list_services
+from metrics.demo_visits import list_sessions
+from metrics.migrate import is_current, migrate
+from metrics.statements import SQL_FOLDER, get_statement
+
+# Above this many sessions the rows are loaded first, and indexes and summaries made of them afterwards.
+LARGE = 200_000
+ROWS_A_STATEMENT = 500_000
+
+
+class DemoError(DatabaseError):
+    """The database is not one to be filled."""
+
+
+def fill_shop(
+    url: str,
+    *,
+    users: int = 2_000,
+    sessions: int = 40_000,
+    orders: int = 12_000,
+    bookings: int = 3_000,
+    seed: int = 1,
+    now: datetime | None = None,
+    log: Callable[[str], object] = print,
+) -> None:
+    """Creates the shop's tables where they are missing, ours too, and fills them; DemoError if there are customers."""
+    begin = time.perf_counter()
+    if users < 1:
+        raise DemoError(f"--users is {users}: use 1 or more")
+    with connect(url) as connection:
+        connection.execute((SQL_FOLDER / "demo_shop.sql").read_bytes())
+        if _ask(connection, "has_customers"):
+            raise DemoError("The database holds customers: the demo shop fills only an empty one")
+        current = is_current(connection)
+    if not current:
+        migrate(url, log=lambda line: None)
+    moment = now or datetime.now(UTC)
+    rng = Random(seed)
+    crowd = make_crowd(rng, users)
+    services = list_services(rng)
+    large = sessions > LARGE
+    with connect(url) as connection:
+        if large:
+            _prepare_large(connection, log)
+        indexes = _drop_indexes(connection) if large else []
+        with tqdm(
+            total=users + orders + bookings + orders // 6 + sessions,
+            unit=" rows",
+            unit_scale=True,
+            desc="filling the demo shop",
+            disable=not sys.stderr.isatty(),
+        ) as progress:
+            _copy(connection, progress, "copy_users", list_users(rng, crowd, FormatAge(moment)))
+            _copy(connection, progress, "copy_services", (f"{key}\t{title}\n" for key, title in services))
+            _copy(connection, progress, "copy_orders", list_orders(rng, crowd, moment, orders))
+            _copy(connection, progress, "copy_bookings", list_bookings(rng, crowd, moment, bookings, services))
+            _copy(connection, progress, "copy_reviews", list_reviews(rng, crowd, moment, orders // 6))
+            _copy(connection, progress, "copy_sessions", list_sessions(rng, crowd, moment, sessions))
+        if large:
+            _finish_large(connection, indexes, log)
+    with connect(url, autocommit=True) as connection:
+        connection.execute(get_statement("analyze"))
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    log(
+        f"filled the shop with {users:,} customers, {sessions:,} sessions, {orders:,} orders and {bookings:,} bookings "
+        f"in {time.perf_counter() - begin:,.1f} s with {megabytes:,.0f} MB of memory"
+    )
+
+
+def _copy(connection: psycopg.Connection, progress: "tqdm[None]", name: str, lines: Iterator[str]) -> None:
+    # Several statements for a large table: what a statement must remember until its end stays small.
+    while batch := list(islice(lines, 1_000)):
+        with connection.cursor().copy(get_statement(name)) as copy:
+            rows = 0
+            while batch:
+                copy.write("".join(batch))
+                rows += len(batch)
+                progress.update(len(batch))
+                batch = list(islice(lines, 1_000)) if rows < ROWS_A_STATEMENT else []
+
+
+def _prepare_large(connection: psycopg.Connection, log: Callable[[str], object]) -> None:
+    try:
+        with connection.transaction():
+            connection.execute(get_statement("silence_triggers"))
+    except psycopg.errors.InsufficientPrivilege:
+        log("loading with triggers on, because this user may not silence them: this takes longer")
+
+
+def _drop_indexes(connection: psycopg.Connection) -> list[str]:
+    rows = connection.execute(get_statement("list_index_definitions")).fetchall()
+    for name, _ in rows:
+        connection.execute(get_statement("drop_index", index_name=name))
+    return [definition for _, definition in rows]
+
+
+def _finish_large(connection: psycopg.Connection, indexes: list[str], log: Callable[[str], object]) -> None:
+    connection.execute(get_statement("give_memory_for_indexes"))
+    for definition in indexes:
+        log(f"making {definition.split(' ON ')[0].split()[-1]}")
+        connection.execute(definition.encode())
+    log("counting every customer")
+    connection.execute(get_statement("rebuild_summaries"))
+
+
+def _ask(connection: psycopg.Connection, name: str) -> bool:
+    row = connection.execute(get_statement(name)).fetchone()
+    return bool(row and row[0])

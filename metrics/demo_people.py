@@ -1,0 +1,117 @@
+"""The demo shop's customers: who they are, since when, until when, and how often they come and buy."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import accumulate
+from random import Random
+from uuid import UUID
+
+MONTHS_18 = 548 * 86_400.0
+
+FIRST_NAMES = (
+    "Amina Juma Neema Baraka Zawadi Salim Rehema Hamisi Upendo Daudi Mwanaidi Rashid Asha Emmanuel Fatuma Godfrey "
+    "Grace Ibrahim Halima Joseph Happiness Khalid Jamila Musa Joyce Omari Khadija Peter Leila Said Mariam Selemani "
+    "Mwajuma Shabani Rahma Yusuf Saida Abdallah Subira Bakari Tatu Elia Upendo Frank Veronica Hassan Winfrida Idd "
+    "Zainabu Kassim Zuhura Lameck Anna Mohamed Beatrice Nuru Catherine Paulo Doreen Ramadhani Elizabeth Simba"
+).split()
+LAST_NAMES = (
+    "Mushi Kimaro Temu Massawe Mwakyusa Lyimo Mollel Shayo Swai Mbwana Nyerere Kessy Mrema Minja Urio Moshi Tarimo "
+    "Mwinyi Mkapa Kikwete Msuya Chuwa Macha Komba Ngowi Mtui Lema Kweka Sanga Haule Mbilinyi Ngonyani Kapinga Mapunda "
+    "Nchimbi Luoga Magesa Masanja Mayunga Bundala Mabula Maganga Kulwa Shija Malale Nyanda Mhando Semboja Kaniki Said"
+).split()
+CITIES = (
+    ("Dar es Salaam", "Tanzania", 46),
+    ("Arusha", "Tanzania", 11),
+    ("Mwanza", "Tanzania", 10),
+    ("Dodoma", "Tanzania", 7),
+    ("Mbeya", "Tanzania", 6),
+    ("Zanzibar", "Tanzania", 5),
+    ("Moshi", "Tanzania", 4),
+    ("Tanga", "Tanzania", 4),
+    ("Morogoro", "Tanzania", 3),
+    ("Nairobi", "Kenya", 2),
+    ("Kampala", "Uganda", 1),
+    ("Kigali", "Rwanda", 1),
+)
+ANYBODY = 30
+
+
+@dataclass(slots=True)
+class Crowd:
+    """Customers by number: parallel lists, because a million objects would not fit in the memory we allow.
+
+    Moments are seconds before now. `visits` and `purchases` are running sums of how likely each one is to come and buy.
+    """
+
+    ids: list[str]
+    joined: list[float]
+    left: list[float]
+    places: bytearray
+    visits: list[float]
+    purchases: list[float]
+
+    def choose(self, rng: Random, weights: list[float], age: float) -> int | None:
+        """Somebody who was a customer `age` seconds ago; None when nobody suitable came up."""
+        for _ in range(6):
+            number: int = rng.choices(range(len(weights)), cum_weights=weights)[0]
+            if self.joined[number] > age > self.left[number]:
+                return number
+        return None
+
+
+def make_crowd(rng: Random, count: int) -> Crowd:
+    """Customers over 18 months of growth: a third never come, a few come all the time, some stopped coming."""
+    joined = sorted((MONTHS_18 * (1 - rng.random() ** 0.7) + rng.random() * 60 for _ in range(count)), reverse=True)
+    left: list[float] = []
+    visits: list[float] = []
+    purchases: list[float] = []
+    ranks = list(range(1, count + 1))
+    rng.shuffle(ranks)
+    for moment, rank in zip(joined, ranks, strict=True):
+        # Long-tailed: the busiest come hundreds of times, the median a handful, a third never.
+        comes = 0.0 if rank % 3 == 0 else rank**-0.6
+        visits.append(comes)
+        purchases.append(0.0 if rank % 5 in (0, 1) else (comes or 0.02 * rank**-0.6))
+        left.append(rng.random() * moment if rng.random() < 0.3 else 0.0)
+    return Crowd(
+        ids=[str(UUID(int=rng.getrandbits(128), version=4)) for _ in range(count)],
+        joined=joined,
+        left=left,
+        places=bytearray(rng.choices(range(len(CITIES)), weights=[weight for *_, weight in CITIES], k=count)),
+        visits=list(accumulate(visits)),
+        purchases=list(accumulate(purchases)),
+    )
+
+
+def list_users(rng: Random, crowd: Crowd, format_age: "FormatAge") -> Iterator[str]:
+    """One line of COPY text a customer; some gave no name, no phone or no city."""
+    for number, user_id in enumerate(crowd.ids):
+        first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
+        city, country, _ = CITIES[crowd.places[number]]
+        email = f"{first}.{last}{number + 1}@example.co.tz".lower()
+        phone = f"+255 {rng.choice((62, 65, 67, 68, 71, 74, 75, 76, 78))}{rng.randrange(10)} {rng.randrange(10**6):06d}"
+        chance = rng.randrange(ANYBODY * 10)
+        if chance < 6:
+            first = last = r"\N"
+        elif chance < 14:
+            last = r"\N"
+        yield (
+            f"{user_id}\t{email}\t{first}\t{last}\t{phone if chance % 13 else chr(92) + 'N'}\t"
+            f"{city if chance % 29 else chr(92) + 'N'}\t{country}\t{format_age(crowd.joined[number])}\n"
+        )
+
+
+class FormatAge:
+    """Writes a moment, given as seconds before now, as COPY reads it."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now.timestamp()
+
+    def __call__(self, age: float) -> str:
+        # Fast enough for twenty million rows: no time zone, no rounding surprises.
+        return datetime.fromtimestamp(self._now - age, tz=UTC).isoformat(timespec="milliseconds")
+
+    def get_milliseconds(self, age: float) -> int:
+        """The moment as milliseconds since 1970."""
+        return int((self._now - age) * 1000)

