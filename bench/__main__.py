@@ -108,9 +108,7 @@ def list_questions(database: Database, as_of: datetime) -> list[tuple[str, Calla
         questions.append(
             (
                 f"list: All Time, Most Active (Sessions), page {page:,}",
-                lambda page=page: customers.list_customers(
-                    database, ADA, CustomerQuery(), as_of=as_of, page=page
-                ),
+                lambda page=page: customers.list_customers(database, ADA, CustomerQuery(), as_of=as_of, page=page),
             )
         )
     for search in ("juma", "+255 7541", "nobody-is-called-so"):

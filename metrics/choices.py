@@ -27,7 +27,7 @@ class ChoiceError(ValueError):
 class Sort:
     """A way to sort customers: its `column`, the SQL `type` a cursor casts to, and the key the column belongs to.
 
-    The key `c.id` instead of `c.user_id` says that the column is the shop's, so that the shop's index may give the order.
+    The key `c.id` instead of `c.user_id` says that the column is the shop's, so that an index there may give the order.
     """
 
     key: str

@@ -124,9 +124,7 @@ def list_customers(
     return CustomerPage(customers, as_of, _write_cursor(query, as_of, customers[-1]) if more else None)
 
 
-def count_customers(
-    database: Database, viewer: Viewer, query: CustomerQuery, *, as_of: datetime | None = None
-) -> int:
+def count_customers(database: Database, viewer: Viewer, query: CustomerQuery, *, as_of: datetime | None = None) -> int:
     """How many customers the filters of the query leave."""
     demand_viewer(viewer)
     values = _get_values(database, query, as_of or database.now())

@@ -128,7 +128,7 @@ def check_url(name: str, url: str) -> None:
     """Raises BadDatabaseUrl, without the password, for what PostgreSQL would not take."""
     wanted = "use postgresql://user:password@host:5432/database"
     if not url.startswith(("postgresql://", "postgres://")):
-        raise BadDatabaseUrl(f"{name} starts with {url[:12].split('@')[0]!r}: {wanted}")
+        raise BadDatabaseUrl(f"{name} starts with {url[:12].split('@', maxsplit=1)[0]!r}: {wanted}")
     try:
         conninfo_to_dict(url)
     except psycopg.ProgrammingError:

@@ -82,7 +82,7 @@ def fill_shop(
     )
 
 
-def _copy(connection: psycopg.Connection, progress: "tqdm[None]", name: str, lines: Iterator[str]) -> None:
+def _copy(connection: psycopg.Connection, progress: tqdm, name: str, lines: Iterator[str]) -> None:
     # Several statements for a large table: what a statement must remember until its end stays small.
     while batch := list(islice(lines, 1_000)):
         with connection.cursor().copy(get_statement(name)) as copy:

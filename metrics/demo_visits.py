@@ -27,26 +27,64 @@ PROFILES = (
     (6, "mobile", "Chrome", "138", "Android", "12", ANDROID + "Chrome/138.0.0.0 Mobile Safari/537.36"),
     (5, "mobile", "Chrome", "120", "Android", "11", ANDROID + "Chrome/120.0.0.0 Mobile Safari/537.36"),
     (8, "mobile", "Samsung Internet", "28", "Android", "14", ANDROID + "SamsungBrowser/28.0 Mobile Safari/537.36"),
-    (7, "mobile", "Opera Mini", "88", "Android", "11", "Opera/9.80 (Android; Opera Mini/88.0/191.0; U; en) Presto/2.12"),
+    (
+        7,
+        "mobile",
+        "Opera Mini",
+        "88",
+        "Android",
+        "11",
+        "Opera/9.80 (Android; Opera Mini/88.0/191.0; U; en) Presto/2.12",
+    ),
     (4, "mobile", "UC Browser", "13", "Android", "10", ANDROID + "UCBrowser/13.4 Mobile Safari/537.36"),
     (3, "mobile", "Facebook", "520", "Android", "13", ANDROID + "Version/4.0 Chrome/141.0.0.0 Mobile [FBAV/520.0]"),
     (7, "mobile", "Safari", "18", "iOS", "18", IPHONE + "Version/18.5 Mobile/15E148 Safari/604.1"),
     (2, "mobile", "Chrome", "142", "iOS", "18", IPHONE + "CriOS/142.0.0.0 Mobile/15E148 Safari/604.1"),
-    (1, "mobile", "KaiOS Browser", "48", "KaiOS", "3", "Mozilla/5.0 (Mobile; Nokia 8110; rv:48.0) Gecko/48.0 KAIOS/3.1"),
+    (
+        1,
+        "mobile",
+        "KaiOS Browser",
+        "48",
+        "KaiOS",
+        "3",
+        "Mozilla/5.0 (Mobile; Nokia 8110; rv:48.0) Gecko/48.0 KAIOS/3.1",
+    ),
     (2, "tablet", "Safari", "18", "iPadOS", "18", IPAD + "Version/18.5 Mobile/15E148 Safari/604.1"),
     (2, "tablet", "Chrome", "141", "Android", "13", ANDROID + "Chrome/141.0.0.0 Safari/537.36"),
     (9, "desktop", "Chrome", "142", "Windows", "11", WINDOWS + "Chrome/142.0.0.0 Safari/537.36"),
     (6, "desktop", "Chrome", "141", "Windows", "10", WINDOWS + "Chrome/141.0.0.0 Safari/537.36"),
     (4, "desktop", "Edge", "142", "Windows", "11", WINDOWS + "Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0"),
-    (3, "desktop", "Firefox", "145", "Windows", "10/11", "Mozilla/5.0 (Windows NT 10.0; rv:145.0) Gecko/20100101 Firefox/145.0"),
+    (
+        3,
+        "desktop",
+        "Firefox",
+        "145",
+        "Windows",
+        "10/11",
+        "Mozilla/5.0 (Windows NT 10.0; rv:145.0) Gecko/20100101 Firefox/145.0",
+    ),
     (2, "desktop", "Safari", "18", "macOS", "15", MAC + "Version/18.5 Safari/605.1.15"),
-    (1, "desktop", "Firefox", "145", "Linux", r"\N", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"),
+    (
+        1,
+        "desktop",
+        "Firefox",
+        "145",
+        "Linux",
+        r"\N",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+    ),
 )
 BOTS = ("Googlebot", "bingbot", "AhrefsBot", "GPTBot", "facebookexternalhit", "UptimeRobot")
 REASONS = ("page_hide", "sign_out", "gone", "timeout", "user_switch", "reported", "lost", "cap")
 REASON_WEIGHTS = tuple(accumulate((58, 14, 6, 15, 2, 3, 1.5, 0.5)))
 PAGES = ("/", "/phones", "/phones/samsung-a15", "/laptops", "/accessories", "/services", "/services/repair", "/offers")
-REFERRERS = (r"\N", "https://www.google.com/", "https://www.facebook.com/", "https://l.instagram.com/", "https://wa.me/")
+REFERRERS = (
+    r"\N",
+    "https://www.google.com/",
+    "https://www.facebook.com/",
+    "https://l.instagram.com/",
+    "https://wa.me/",
+)
 NETWORKS = ("196.249", "41.59", "41.222", "102.213", "197.250", "154.74")
 
 GUESTS, ROBOTS, STALE = 0.22, 0.04, 0.004

@@ -55,9 +55,7 @@ def list_versions(
     return _list_shares(database, statement, values)
 
 
-def _get_values(
-    database: Database, interval: str, as_of: datetime | None, include_bots: bool
-) -> dict[str, Any]:
+def _get_values(database: Database, interval: str, as_of: datetime | None, include_bots: bool) -> dict[str, Any]:
     as_of = as_of or database.now()
     since = choose(INTERVALS, "interval", interval).get_since(as_of)
     return {"since": since, "as_of": as_of, "include_bots": include_bots}

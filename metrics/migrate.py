@@ -103,8 +103,7 @@ def _check_shop(connection: psycopg.Connection) -> None:
         found = {
             name
             for (name,) in connection.execute(
-                "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 "
-                "AND NOT attisdropped",
+                "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
                 (table,),
             ).fetchall()
         }

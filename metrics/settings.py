@@ -126,7 +126,9 @@ SETTINGS = (
     Setting("METRICS_API_KEYS", "", _read_words, WORDS, "Keys that may ask the JSON API."),
     Setting("METRICS_GEOIP_DB", "", str, "a path", "A .mmdb file that tells places from addresses."),
     Setting("METRICS_TIMEOUT_MINUTES", "30", _read_count, WHOLE, "Minutes of silence that end a session."),
-    Setting("METRICS_RETENTION_DAYS", "90", _read_count, "a whole number of days, 1 or more", "How long sessions stay."),
+    Setting(
+        "METRICS_RETENTION_DAYS", "90", _read_count, "a whole number of days, 1 or more", "How long sessions stay."
+    ),
     Setting(
         "METRICS_TIMEZONE",
         "Africa/Dar_es_Salaam",

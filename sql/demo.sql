@@ -58,3 +58,11 @@ SELECT metrics_rebuild_summaries();
 -- name: analyze
 -- Fresh statistics for the planner.
 ANALYZE users, orders, services, service_bookings, reviews, user_sessions, user_activity_summary, user_device_counts;
+
+-- name: lock_preparation
+-- One process at a time fills the demo shop.
+SELECT pg_advisory_xact_lock(5127904);
+
+-- name: count_shop_tables
+-- How many of the shop's tables are there.
+SELECT count(*) FROM unnest(:'tables'::text[]) AS name WHERE to_regclass(name) IS NOT NULL;

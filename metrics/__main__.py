@@ -1,0 +1,92 @@
+"""The commands: `python -m metrics migrate`, `demo`, `run`, and what comes with later parts."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from metrics.database import DatabaseError, open_database
+from metrics.embedded import EmbeddedError
+from metrics.settings import SettingError, load_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; 0 when done, 1 with one sentence when it cannot be, 2 for arguments that are none."""
+    parser = make_parser()
+    chosen = parser.parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = chosen.command
+    try:
+        return command(chosen)
+    except (SettingError, EmbeddedError, DatabaseError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The words of every command."""
+    parser = argparse.ArgumentParser(prog="python -m metrics", description="Customer Metrics over Postgres.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    migrate = commands.add_parser("migrate", help="bring the database to the current schema; safe to repeat")
+    migrate.add_argument("--remove", action="store_true", help="take back everything that migrate added")
+    migrate.set_defaults(command=run_migrate)
+
+    demo = commands.add_parser("demo", help="fill an empty database with a believable shop")
+    demo.add_argument("--users", type=int, default=2_000)
+    demo.add_argument("--sessions", type=int, default=40_000)
+    demo.add_argument("--orders", type=int, default=12_000)
+    demo.add_argument("--bookings", type=int, default=3_000)
+    demo.add_argument("--seed", type=int, default=1, help="the same seed makes the same shop")
+    demo.set_defaults(command=run_demo)
+
+    run = commands.add_parser("run", help="start the dashboard, with an embedded database and demo shop if need be")
+    run.add_argument("--port", type=int, default=8501)
+    run.set_defaults(command=run_dashboard)
+    return parser
+
+
+def run_migrate(arguments: argparse.Namespace) -> int:
+    """Migrates, or takes everything back."""
+    from metrics.migrate import migrate, remove
+
+    database = open_database(load_settings())
+    try:
+        if arguments.remove:
+            remove(database.url)
+        else:
+            migrate(database.url)
+    finally:
+        database.close()
+    return 0
+
+
+def run_demo(arguments: argparse.Namespace) -> int:
+    """Fills the demo shop at the sizes given."""
+    from metrics.demo import fill_shop
+
+    database = open_database(load_settings())
+    try:
+        fill_shop(
+            database.url,
+            users=arguments.users,
+            sessions=arguments.sessions,
+            orders=arguments.orders,
+            bookings=arguments.bookings,
+            seed=arguments.seed,
+        )
+    finally:
+        database.close()
+    return 0
+
+
+def run_dashboard(arguments: argparse.Namespace) -> int:
+    """Prepares the database, then serves the dashboard until Ctrl-C."""
+    from metrics.run import run_all
+
+    return run_all(arguments.port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Starts what `make run` shows, keeps it together, and stops all of it cleanly."""
+
+import signal
+import socket
+import subprocess
+import sys
+from types import FrameType
+
+from metrics.database import DatabaseError
+from metrics.install import open_installation
+from metrics.settings import PROJECT
+
+HOST = "127.0.0.1"
+
+
+class PortTaken(DatabaseError):
+    """Somebody else listens there already."""
+
+
+def run_all(port: int) -> int:
+    """Serves the dashboard on loopback until Ctrl-C or SIGTERM: 0 then, else the dashboard's own exit code."""
+    check_port(port)
+    # A request to stop that comes while the shop is being filled ends that too.
+    signal.signal(signal.SIGTERM, _interrupt)
+    database = open_installation()
+    try:
+        command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+        flags = [f"--server.port={port}", f"--server.address={HOST}", "--server.headless=true"]
+        # Its own group: Ctrl-C reaches this process alone, which then asks the child to stop.
+        child = subprocess.Popen([*command, *flags], cwd=PROJECT, start_new_session=True, stdout=subprocess.DEVNULL)
+        print(f"Customer Metrics: http://{HOST}:{port}  (Ctrl-C stops it, the data stays)", flush=True)
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            print("Stopping ...", flush=True)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            child.terminate()
+            try:
+                child.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+            return 0
+    finally:
+        database.close()
+
+
+def check_port(port: int) -> None:
+    """Raises PortTaken, in one sentence, before anything is started."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise PortTaken(
+                f"Port {port} is in use: stop what listens there, or choose another with "
+                "python -m metrics run --port 8511"
+            ) from None
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
