@@ -45,6 +45,8 @@ def migrate(url: str, log: Callable[[str], object] = print, folder: Path = MIGRA
         connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
         _check_server(connection)
         _check_shop(connection)
+        # Functions that run with our rights keep this path: nobody's temporary table may stand in for one of ours.
+        connection.execute("SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', false)")
         connection.execute(
             "CREATE TABLE IF NOT EXISTS metrics_migrations (name text PRIMARY KEY, checksum text NOT NULL, "
             "applied_at timestamptz NOT NULL DEFAULT now())"

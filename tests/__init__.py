@@ -1,0 +1,1 @@
+"""Tests go through the front door, with a real PostgreSQL."""
