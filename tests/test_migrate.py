@@ -58,7 +58,7 @@ def test_it_changes_nothing_when_a_file_fails(database: Database, tmp_path: Path
     for path in MIGRATIONS.glob("*.sql"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "9999_break.sql").write_text("CREATE TABLE half_done (); SELECT 1 / 0;")
-    with pytest.raises(MigrationError, match="9999_break.sql failed and changed nothing: division by zero"):
+    with pytest.raises(MigrationError, match=r"9999_break\.sql failed and changed nothing: division by zero"):
         migrate(database.url, folder=tmp_path)
     with database.write() as connection:
         assert connection.execute("SELECT to_regclass('half_done')").fetchone() == (None,)

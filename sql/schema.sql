@@ -1,0 +1,973 @@
+-- What the migrations add up to on the shop's tables: a test compares it with a replay of them all.
+
+COMMENT ON SCHEMA public IS 'standard public schema';
+
+CREATE TYPE public.metrics_booking_change AS (
+	user_id uuid,
+	bookings integer
+);
+
+CREATE TYPE public.metrics_order_change AS (
+	user_id uuid,
+	orders integer,
+	spent numeric
+);
+
+CREATE TYPE public.metrics_session_change AS (
+	user_id uuid,
+	device_type text,
+	browser_name text,
+	os_name text,
+	came integer,
+	went integer,
+	latest_start timestamp with time zone
+);
+
+CREATE FUNCTION public.metrics_apply_booking_changes(changes public.metrics_booking_change[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+BEGIN
+    IF changes IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM 1 FROM user_activity_summary
+    WHERE user_id = ANY (ARRAY(SELECT user_id FROM unnest(changes)))
+    ORDER BY user_id
+    FOR NO KEY UPDATE;
+
+    UPDATE user_activity_summary AS summary
+    SET total_bookings = summary.total_bookings + change.bookings,
+        last_booking_at = last_booking.created_at,
+        last_booking_service = last_booking.service,
+        updated_at = now()
+    FROM unnest(changes) AS change
+    LEFT JOIN LATERAL (
+        SELECT b.created_at, COALESCE(service.title, b.service_type) AS service
+        FROM service_bookings AS b
+        LEFT JOIN services AS service ON service.id = b.service_id
+        WHERE b.user_id = change.user_id AND metrics_is_counted_booking(b.status::text)
+        ORDER BY b.created_at DESC NULLS LAST, b.id DESC
+        LIMIT 1
+    ) AS last_booking ON true
+    WHERE summary.user_id = change.user_id;
+END
+$$;
+
+CREATE FUNCTION public.metrics_apply_order_changes(changes public.metrics_order_change[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+BEGIN
+    IF changes IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM 1 FROM user_activity_summary
+    WHERE user_id = ANY (ARRAY(SELECT user_id FROM unnest(changes)))
+    ORDER BY user_id
+    FOR NO KEY UPDATE;
+
+    UPDATE user_activity_summary AS summary
+    SET total_orders = summary.total_orders + change.orders,
+        total_spent = summary.total_spent + change.spent,
+        last_order_at = last_order.created_at,
+        last_order_amount = last_order.total_amount,
+        updated_at = now()
+    FROM unnest(changes) AS change
+    LEFT JOIN LATERAL (
+        SELECT o.created_at, o.total_amount
+        FROM orders AS o
+        WHERE o.user_id = change.user_id AND metrics_is_counted_order(o.status::text, o.payment_status::text)
+        ORDER BY o.created_at DESC NULLS LAST, o.id DESC
+        LIMIT 1
+    ) AS last_order ON true
+    WHERE summary.user_id = change.user_id;
+END
+$$;
+
+CREATE FUNCTION public.metrics_apply_session_changes(changes public.metrics_session_change[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    user_ids uuid[] := ARRAY(SELECT DISTINCT user_id FROM unnest(changes));
+BEGIN
+    IF changes IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM 1 FROM user_activity_summary
+    WHERE user_id = ANY (user_ids)
+    ORDER BY user_id
+    FOR NO KEY UPDATE;
+
+    INSERT INTO user_device_counts AS counts
+    SELECT change.user_id, change.device_type, change.browser_name, change.os_name, change.came, change.latest_start
+    FROM unnest(changes) AS change
+    WHERE change.came > 0
+        -- A customer who is being removed takes the counts along.
+        AND EXISTS (SELECT 1 FROM users WHERE users.id = change.user_id)
+    ON CONFLICT (user_id, device_type, browser_name, os_name) DO UPDATE
+    SET total_sessions = counts.total_sessions + EXCLUDED.total_sessions,
+        last_started_at = GREATEST(counts.last_started_at, EXCLUDED.last_started_at);
+
+    IF EXISTS (SELECT 1 FROM unnest(changes) AS change WHERE change.went > 0) THEN
+        DELETE FROM user_device_counts AS counts
+        USING unnest(changes) AS change
+        WHERE change.went > 0
+            AND counts.user_id = change.user_id
+            AND counts.device_type = change.device_type
+            AND counts.browser_name = change.browser_name
+            AND counts.os_name = change.os_name
+            AND counts.total_sessions <= change.went;
+
+        UPDATE user_device_counts AS counts
+        SET total_sessions = counts.total_sessions - change.went,
+            last_started_at = latest.started_at
+        FROM unnest(changes) AS change
+        CROSS JOIN LATERAL (
+            SELECT s.started_at
+            FROM user_sessions AS s
+            WHERE s.user_id = change.user_id
+                AND NOT s.is_bot
+                AND COALESCE(s.device_type, 'Unknown') = change.device_type
+                AND COALESCE(s.browser_name, 'Unknown') = change.browser_name
+                AND COALESCE(s.os_name, 'Unknown') = change.os_name
+            ORDER BY s.started_at DESC
+            LIMIT 1
+        ) AS latest
+        WHERE change.went > 0
+            AND counts.user_id = change.user_id
+            AND counts.device_type = change.device_type
+            AND counts.browser_name = change.browser_name
+            AND counts.os_name = change.os_name;
+    END IF;
+
+    UPDATE user_activity_summary AS summary
+    SET total_sessions = summary.total_sessions + change.sessions,
+        -- Lowered by nothing but erasure.
+        last_login_at = GREATEST(summary.last_login_at, change.latest_start),
+        primary_device_type = (
+            SELECT c.device_type FROM user_device_counts AS c WHERE c.user_id = summary.user_id
+            GROUP BY 1 ORDER BY sum(c.total_sessions) DESC, max(c.last_started_at) DESC, 1 LIMIT 1
+        ),
+        primary_browser = (
+            SELECT c.browser_name FROM user_device_counts AS c WHERE c.user_id = summary.user_id
+            GROUP BY 1 ORDER BY sum(c.total_sessions) DESC, max(c.last_started_at) DESC, 1 LIMIT 1
+        ),
+        primary_os = (
+            SELECT c.os_name FROM user_device_counts AS c WHERE c.user_id = summary.user_id
+            GROUP BY 1 ORDER BY sum(c.total_sessions) DESC, max(c.last_started_at) DESC, 1 LIMIT 1
+        ),
+        updated_at = now()
+    FROM (
+        SELECT c.user_id, sum(c.came - c.went) AS sessions, max(c.latest_start) AS latest_start
+        FROM unnest(changes) AS c
+        GROUP BY c.user_id
+    ) AS change
+    WHERE summary.user_id = change.user_id;
+END
+$$;
+
+CREATE FUNCTION public.metrics_csv_text(cell text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ("left"(cell, 1) = ANY (ARRAY['='::text, '+'::text, '-'::text, '@'::text, '	'::text, '
+'::text])) THEN (''''::text || cell) ELSE cell END;
+
+CREATE FUNCTION public.metrics_csv_time(moment timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN to_char(moment, 'YYYY-MM-DD"T"HH24:MI:SSTZH:TZM'::text);
+
+CREATE FUNCTION public.metrics_current_user_id() RETURNS uuid
+    LANGUAGE sql STABLE
+    RETURN (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid;
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+CREATE TABLE public.user_activity_summary (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid NOT NULL,
+    total_sessions integer DEFAULT 0 NOT NULL,
+    total_orders integer DEFAULT 0 NOT NULL,
+    total_bookings integer DEFAULT 0 NOT NULL,
+    total_reviews integer DEFAULT 0 NOT NULL,
+    last_login_at timestamp with time zone,
+    primary_device_type text,
+    primary_browser text,
+    primary_os text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_order_at timestamp with time zone,
+    last_booking_at timestamp with time zone,
+    last_order_amount numeric(14,2),
+    last_booking_service text,
+    total_spent numeric(16,2) DEFAULT 0 NOT NULL,
+    latest_activity_at timestamp with time zone GENERATED ALWAYS AS (COALESCE(GREATEST(last_login_at, last_order_at, last_booking_at), '-infinity'::timestamp with time zone)) STORED NOT NULL
+)
+WITH (fillfactor='80');
+
+CREATE VIEW public.metrics_customers AS
+ SELECT u.id,
+    u.email,
+    u.first_name,
+    u.last_name,
+    COALESCE(NULLIF(btrim(concat_ws(' '::text, NULLIF(btrim(u.first_name), ''::text), NULLIF(btrim(u.last_name), ''::text))), ''::text), NULLIF(btrim(u.email), ''::text), 'Unnamed customer'::text) AS full_name,
+    u.phone,
+    NULLIF(btrim(u.city), ''::text) AS city,
+    NULLIF(btrim(u.country), ''::text) AS country,
+    u.created_at AS registered_at,
+    summary.user_id,
+    summary.total_sessions,
+    summary.total_orders,
+    summary.total_bookings,
+    summary.total_reviews,
+    summary.total_spent,
+    summary.last_login_at,
+    summary.last_order_at,
+    summary.last_order_amount,
+    summary.last_booking_at,
+    summary.last_booking_service,
+    summary.latest_activity_at,
+    COALESCE(summary.primary_device_type, 'Unknown'::text) AS primary_device,
+    COALESCE(summary.primary_browser, 'Unknown'::text) AS primary_browser,
+    COALESCE(summary.primary_os, 'Unknown'::text) AS primary_os,
+    (summary.total_sessions)::bigint AS sessions_in_period,
+    (summary.total_orders)::bigint AS orders_in_period,
+    (summary.total_bookings)::bigint AS bookings_in_period,
+    (summary.total_spent)::numeric AS spent_in_period
+   FROM (public.user_activity_summary summary
+     LEFT JOIN public.users u ON ((u.id = summary.user_id)));
+
+CREATE FUNCTION public.metrics_customers_between(since timestamp with time zone, as_of timestamp with time zone) RETURNS SETOF public.metrics_customers
+    LANGUAGE sql STABLE
+    AS $$
+SELECT
+    c.id,
+    c.email,
+    c.first_name,
+    c.last_name,
+    c.full_name,
+    c.phone,
+    c.city,
+    c.country,
+    c.registered_at,
+    c.user_id,
+    c.total_sessions,
+    c.total_orders,
+    c.total_bookings,
+    c.total_reviews,
+    c.total_spent,
+    c.last_login_at,
+    c.last_order_at,
+    c.last_order_amount,
+    c.last_booking_at,
+    c.last_booking_service,
+    c.latest_activity_at,
+    c.primary_device,
+    c.primary_browser,
+    c.primary_os,
+    COALESCE(came.sessions, 0),
+    COALESCE(bought.orders, 0),
+    COALESCE(booked.bookings, 0),
+    COALESCE(bought.spent, 0)
+FROM metrics_customers AS c
+LEFT JOIN (
+    SELECT s.user_id, count(*) AS sessions
+    FROM metrics_sessions AS s
+    WHERE s.started_at >= since AND s.started_at < as_of AND NOT s.is_bot
+    GROUP BY s.user_id
+) AS came ON came.user_id = c.user_id
+LEFT JOIN (
+    SELECT o.user_id, count(*) AS orders, sum(o.spent) AS spent
+    FROM metrics_orders AS o
+    WHERE o.created_at >= since AND o.created_at < as_of AND o.is_counted
+    GROUP BY o.user_id
+) AS bought ON bought.user_id = c.user_id
+LEFT JOIN (
+    SELECT b.user_id, count(*) AS bookings
+    FROM metrics_bookings AS b
+    WHERE b.created_at >= since AND b.created_at < as_of AND b.is_counted
+    GROUP BY b.user_id
+) AS booked ON booked.user_id = c.user_id
+$$;
+
+CREATE FUNCTION public.metrics_duration_seconds(started_at timestamp with time zone, ended_at timestamp with time zone, cap interval) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (LEAST(GREATEST(EXTRACT(epoch FROM (ended_at - started_at)), (0)::numeric), EXTRACT(epoch FROM cap)))::double precision;
+
+CREATE FUNCTION public.metrics_ended_at(started_at timestamp with time zone, last_activity_at timestamp with time zone, ended_at timestamp with time zone, as_of timestamp with time zone, timeout interval) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE(ended_at, CASE WHEN (COALESCE(last_activity_at, started_at) <= (as_of - timeout)) THEN COALESCE(last_activity_at, started_at) ELSE NULL::timestamp with time zone END);
+
+CREATE FUNCTION public.metrics_is_counted_booking(status text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (COALESCE(status, ''::text) <> 'cancelled'::text);
+
+CREATE FUNCTION public.metrics_is_counted_order(status text, payment_status text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((COALESCE(status, ''::text) <> 'cancelled'::text) AND (COALESCE(payment_status, ''::text) <> ALL (ARRAY['failed'::text, 'refunded'::text, 'cancelled'::text])));
+
+CREATE FUNCTION public.metrics_mask_ip(address inet) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE family(address) WHEN 4 THEN (((split_part(host(address), '.'::text, 1) || '.'::text) || split_part(host(address), '.'::text, 2)) || '.xxx.xxx'::text) WHEN 6 THEN (((COALESCE(NULLIF(split_part(host(address), ':'::text, 1), ''::text), '0'::text) || ':'::text) || COALESCE(NULLIF(split_part(host(address), ':'::text, 2), ''::text), '0'::text)) || ':xxxx:…'::text) ELSE NULL::text END;
+
+CREATE FUNCTION public.metrics_rebuild_summaries(only_user_ids uuid[] DEFAULT NULL::uuid[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    user_ids uuid[] := COALESCE(only_user_ids, (SELECT array_agg(id) FROM users));
+    written integer;
+BEGIN
+    INSERT INTO user_activity_summary (user_id)
+    SELECT id FROM users WHERE id = ANY (user_ids) ORDER BY id
+    ON CONFLICT (user_id) DO NOTHING;
+
+    PERFORM 1 FROM user_activity_summary
+    WHERE user_id = ANY (user_ids)
+    ORDER BY user_id
+    FOR NO KEY UPDATE;
+
+    DELETE FROM user_device_counts WHERE user_id = ANY (user_ids);
+    INSERT INTO user_device_counts
+    SELECT
+        s.user_id,
+        COALESCE(s.device_type, 'Unknown'),
+        COALESCE(s.browser_name, 'Unknown'),
+        COALESCE(s.os_name, 'Unknown'),
+        count(*),
+        max(s.started_at)
+    FROM user_sessions AS s
+    WHERE s.user_id = ANY (user_ids) AND NOT s.is_bot
+    GROUP BY 1, 2, 3, 4;
+
+    UPDATE user_activity_summary AS summary
+    SET total_sessions = recount.total_sessions,
+        total_orders = recount.total_orders,
+        total_bookings = recount.total_bookings,
+        total_reviews = recount.total_reviews,
+        total_spent = recount.total_spent,
+        -- A sign-in that retention removed still happened.
+        last_login_at = GREATEST(summary.last_login_at, recount.last_login_at),
+        last_order_at = recount.last_order_at,
+        last_order_amount = recount.last_order_amount,
+        last_booking_at = recount.last_booking_at,
+        last_booking_service = recount.last_booking_service,
+        primary_device_type = recount.primary_device_type,
+        primary_browser = recount.primary_browser,
+        primary_os = recount.primary_os,
+        updated_at = now()
+    FROM metrics_recount(user_ids) AS recount
+    WHERE recount.user_id = summary.user_id;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    RETURN written;
+END
+$$;
+
+CREATE FUNCTION public.metrics_recount(user_ids uuid[]) RETURNS TABLE(user_id uuid, total_sessions integer, total_orders integer, total_bookings integer, total_reviews integer, total_spent numeric, last_login_at timestamp with time zone, last_order_at timestamp with time zone, last_order_amount numeric, last_booking_at timestamp with time zone, last_booking_service text, primary_device_type text, primary_browser text, primary_os text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+SELECT
+    u.id,
+    came.total_sessions::integer,
+    bought.total_orders::integer,
+    booked.total_bookings::integer,
+    reviewed.total_reviews::integer,
+    bought.total_spent,
+    came.last_login_at,
+    last_order.created_at,
+    last_order.total_amount,
+    last_booking.created_at,
+    last_booking.service,
+    device.value,
+    browser.value,
+    os.value
+FROM users AS u
+CROSS JOIN LATERAL (
+    SELECT count(*) AS total_sessions, max(s.started_at) AS last_login_at
+    FROM user_sessions AS s
+    WHERE s.user_id = u.id AND NOT s.is_bot
+) AS came
+CROSS JOIN LATERAL (
+    SELECT
+        count(*) FILTER (WHERE metrics_is_counted_order(o.status::text, o.payment_status::text)) AS total_orders,
+        COALESCE(sum(metrics_spent(o.status::text, o.payment_status::text, o.total_amount)), 0) AS total_spent
+    FROM orders AS o
+    WHERE o.user_id = u.id
+) AS bought
+CROSS JOIN LATERAL (
+    SELECT count(*) AS total_bookings
+    FROM service_bookings AS b
+    WHERE b.user_id = u.id AND metrics_is_counted_booking(b.status::text)
+) AS booked
+CROSS JOIN LATERAL (
+    SELECT count(*) AS total_reviews
+    FROM reviews AS r
+    WHERE r.user_id = u.id
+) AS reviewed
+LEFT JOIN LATERAL (
+    SELECT o.created_at, o.total_amount
+    FROM orders AS o
+    WHERE o.user_id = u.id AND metrics_is_counted_order(o.status::text, o.payment_status::text)
+    ORDER BY o.created_at DESC NULLS LAST, o.id DESC
+    LIMIT 1
+) AS last_order ON true
+LEFT JOIN LATERAL (
+    SELECT b.created_at, COALESCE(service.title, b.service_type) AS service
+    FROM service_bookings AS b
+    LEFT JOIN services AS service ON service.id = b.service_id
+    WHERE b.user_id = u.id AND metrics_is_counted_booking(b.status::text)
+    ORDER BY b.created_at DESC NULLS LAST, b.id DESC
+    LIMIT 1
+) AS last_booking ON true
+LEFT JOIN LATERAL (
+    SELECT COALESCE(s.device_type, 'Unknown') AS value
+    FROM user_sessions AS s
+    WHERE s.user_id = u.id AND NOT s.is_bot
+    GROUP BY 1
+    ORDER BY count(*) DESC, max(s.started_at) DESC, 1
+    LIMIT 1
+) AS device ON true
+LEFT JOIN LATERAL (
+    SELECT COALESCE(s.browser_name, 'Unknown') AS value
+    FROM user_sessions AS s
+    WHERE s.user_id = u.id AND NOT s.is_bot
+    GROUP BY 1
+    ORDER BY count(*) DESC, max(s.started_at) DESC, 1
+    LIMIT 1
+) AS browser ON true
+LEFT JOIN LATERAL (
+    SELECT COALESCE(s.os_name, 'Unknown') AS value
+    FROM user_sessions AS s
+    WHERE s.user_id = u.id AND NOT s.is_bot
+    GROUP BY 1
+    ORDER BY count(*) DESC, max(s.started_at) DESC, 1
+    LIMIT 1
+) AS os ON true
+WHERE u.id = ANY (user_ids)
+$$;
+
+CREATE FUNCTION public.metrics_sessions_at(as_of timestamp with time zone, timeout interval, cap interval) RETURNS TABLE(id uuid, user_id uuid, started_at timestamp with time zone, last_activity_at timestamp with time zone, ended_at timestamp with time zone, end_reason text, duration_seconds double precision, is_active boolean, device_type text, browser_name text, browser_version text, os_name text, os_version text, ip_address text, country text, city text, landing_page text, referrer text, is_bot boolean)
+    LANGUAGE sql STABLE
+    AS $$
+SELECT
+    s.id,
+    s.user_id,
+    s.started_at,
+    COALESCE(s.last_activity_at, s.started_at),
+    metrics_ended_at(s.started_at, s.last_activity_at, s.ended_at, as_of, timeout),
+    CASE
+        WHEN s.ended_at IS NOT NULL THEN s.end_reason::text
+        WHEN COALESCE(s.last_activity_at, s.started_at) <= as_of - timeout THEN 'timeout'
+    END,
+    metrics_duration_seconds(
+        s.started_at, metrics_ended_at(s.started_at, s.last_activity_at, s.ended_at, as_of, timeout), cap
+    ),
+    s.ended_at IS NULL AND COALESCE(s.last_activity_at, s.started_at) > as_of - timeout,
+    s.device_type::text,
+    s.browser_name::text,
+    s.browser_version::text,
+    s.os_name::text,
+    s.os_version::text,
+    s.ip_address,
+    s.country::text,
+    s.city::text,
+    s.landing_page::text,
+    s.referrer::text,
+    s.is_bot
+FROM metrics_sessions AS s
+$$;
+
+CREATE FUNCTION public.metrics_spent(status text, payment_status text, total_amount numeric) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((payment_status = 'paid'::text) AND public.metrics_is_counted_order(status, payment_status)) THEN GREATEST(COALESCE(total_amount, (0)::numeric), (0)::numeric) ELSE (0)::numeric END;
+
+CREATE FUNCTION public.update_user_activity_on_booking() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    changes metrics_booking_change[];
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        SELECT array_agg((c.user_id, c.bookings)::metrics_booking_change) INTO changes
+        FROM (
+            SELECT user_id, count(*) FILTER (WHERE metrics_is_counted_booking(status::text)) AS bookings
+            FROM new_rows
+            WHERE user_id IS NOT NULL
+            GROUP BY user_id
+        ) AS c;
+    ELSIF TG_OP = 'DELETE' THEN
+        SELECT array_agg((c.user_id, -c.bookings)::metrics_booking_change) INTO changes
+        FROM (
+            SELECT user_id, count(*) FILTER (WHERE metrics_is_counted_booking(status::text)) AS bookings
+            FROM old_rows
+            WHERE user_id IS NOT NULL
+            GROUP BY user_id
+        ) AS c;
+    ELSIF TG_OP = 'UPDATE' THEN
+        WITH came AS (
+            SELECT id, user_id, status::text, service_id, service_type, created_at FROM new_rows
+            EXCEPT
+            SELECT id, user_id, status::text, service_id, service_type, created_at FROM old_rows
+        ),
+        went AS (
+            SELECT id, user_id, status::text, service_id, service_type, created_at FROM old_rows
+            EXCEPT
+            SELECT id, user_id, status::text, service_id, service_type, created_at FROM new_rows
+        )
+        SELECT array_agg((c.user_id, c.bookings)::metrics_booking_change) INTO changes
+        FROM (
+            SELECT
+                b.user_id,
+                COALESCE(sum(b.sign) FILTER (WHERE metrics_is_counted_booking(b.status)), 0) AS bookings
+            FROM (SELECT *, 1 AS sign FROM came UNION ALL SELECT *, -1 FROM went) AS b
+            WHERE b.user_id IS NOT NULL
+            GROUP BY b.user_id
+        ) AS c;
+    ELSE
+        UPDATE user_activity_summary
+        SET total_bookings = 0, last_booking_at = NULL, last_booking_service = NULL, updated_at = now()
+        WHERE total_bookings <> 0 OR last_booking_at IS NOT NULL OR last_booking_service IS NOT NULL;
+    END IF;
+    PERFORM metrics_apply_booking_changes(changes);
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.update_user_activity_on_order() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    changes metrics_order_change[];
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        SELECT array_agg((c.user_id, c.orders, c.spent)::metrics_order_change) INTO changes
+        FROM (
+            SELECT
+                o.user_id,
+                count(*) FILTER (WHERE metrics_is_counted_order(o.status::text, o.payment_status::text)) AS orders,
+                sum(metrics_spent(o.status::text, o.payment_status::text, o.total_amount)) AS spent
+            FROM new_rows AS o
+            WHERE o.user_id IS NOT NULL
+            GROUP BY o.user_id
+        ) AS c;
+    ELSIF TG_OP = 'DELETE' THEN
+        SELECT array_agg((c.user_id, -c.orders, -c.spent)::metrics_order_change) INTO changes
+        FROM (
+            SELECT
+                o.user_id,
+                count(*) FILTER (WHERE metrics_is_counted_order(o.status::text, o.payment_status::text)) AS orders,
+                sum(metrics_spent(o.status::text, o.payment_status::text, o.total_amount)) AS spent
+            FROM old_rows AS o
+            WHERE o.user_id IS NOT NULL
+            GROUP BY o.user_id
+        ) AS c;
+    ELSIF TG_OP = 'UPDATE' THEN
+        -- Rows that changed in nothing that counts fall out on both sides.
+        WITH came AS (
+            SELECT id, user_id, status::text, payment_status::text, total_amount, created_at FROM new_rows
+            EXCEPT
+            SELECT id, user_id, status::text, payment_status::text, total_amount, created_at FROM old_rows
+        ),
+        went AS (
+            SELECT id, user_id, status::text, payment_status::text, total_amount, created_at FROM old_rows
+            EXCEPT
+            SELECT id, user_id, status::text, payment_status::text, total_amount, created_at FROM new_rows
+        )
+        SELECT array_agg((c.user_id, c.orders, c.spent)::metrics_order_change) INTO changes
+        FROM (
+            SELECT
+                o.user_id,
+                COALESCE(sum(o.sign) FILTER (WHERE metrics_is_counted_order(o.status, o.payment_status)), 0) AS orders,
+                sum(o.sign * metrics_spent(o.status, o.payment_status, o.total_amount)) AS spent
+            FROM (SELECT *, 1 AS sign FROM came UNION ALL SELECT *, -1 FROM went) AS o
+            WHERE o.user_id IS NOT NULL
+            GROUP BY o.user_id
+        ) AS c;
+    ELSE
+        UPDATE user_activity_summary
+        SET total_orders = 0, total_spent = 0, last_order_at = NULL, last_order_amount = NULL, updated_at = now()
+        WHERE total_orders <> 0 OR last_order_at IS NOT NULL OR total_spent <> 0;
+    END IF;
+    PERFORM metrics_apply_order_changes(changes);
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.update_user_activity_on_review() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    user_ids uuid[];
+    counts integer[];
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        SELECT array_agg(c.user_id), array_agg(c.reviews) INTO user_ids, counts
+        FROM (SELECT user_id, count(*) AS reviews FROM new_rows GROUP BY user_id) AS c;
+    ELSIF TG_OP = 'DELETE' THEN
+        SELECT array_agg(c.user_id), array_agg(-c.reviews) INTO user_ids, counts
+        FROM (SELECT user_id, count(*) AS reviews FROM old_rows GROUP BY user_id) AS c;
+    ELSIF TG_OP = 'UPDATE' THEN
+        SELECT array_agg(c.user_id), array_agg(c.reviews) INTO user_ids, counts
+        FROM (
+            SELECT r.user_id, sum(r.sign) AS reviews
+            FROM (SELECT user_id, 1 AS sign FROM new_rows UNION ALL SELECT user_id, -1 FROM old_rows) AS r
+            GROUP BY r.user_id
+            HAVING sum(r.sign) <> 0
+        ) AS c;
+    ELSE
+        UPDATE user_activity_summary SET total_reviews = 0, updated_at = now() WHERE total_reviews <> 0;
+        RETURN NULL;
+    END IF;
+    PERFORM 1 FROM user_activity_summary
+    WHERE user_id = ANY (user_ids)
+    ORDER BY user_id
+    FOR NO KEY UPDATE;
+    UPDATE user_activity_summary AS summary
+    SET total_reviews = summary.total_reviews + change.reviews, updated_at = now()
+    FROM unnest(user_ids, counts) AS change (user_id, reviews)
+    WHERE summary.user_id = change.user_id;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.update_user_activity_on_service() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    changed_ids text[];
+    changes metrics_booking_change[];
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        SELECT array_agg(id) INTO changed_ids
+        FROM (SELECT id::text, title FROM old_rows EXCEPT SELECT id::text, title FROM new_rows) AS changed;
+    ELSE
+        SELECT array_agg(id::text) INTO changed_ids FROM old_rows;
+    END IF;
+    IF changed_ids IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT array_agg((touched.user_id, 0)::metrics_booking_change) INTO changes
+    FROM (
+        SELECT DISTINCT user_id
+        FROM service_bookings
+        WHERE service_id::text = ANY (changed_ids) AND user_id IS NOT NULL
+    ) AS touched;
+    PERFORM metrics_apply_booking_changes(changes);
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.update_user_activity_on_user() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM metrics_rebuild_summaries(ARRAY(SELECT id FROM new_rows));
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.update_user_activity_summary() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    changes metrics_session_change[];
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        SELECT array_agg((c.*)::metrics_session_change) INTO changes
+        FROM (
+            SELECT
+                user_id,
+                COALESCE(device_type, 'Unknown'),
+                COALESCE(browser_name, 'Unknown'),
+                COALESCE(os_name, 'Unknown'),
+                count(*)::integer,
+                0,
+                max(started_at)
+            FROM new_rows
+            WHERE user_id IS NOT NULL AND NOT is_bot
+            GROUP BY 1, 2, 3, 4
+        ) AS c;
+    ELSIF TG_OP = 'DELETE' THEN
+        SELECT array_agg((c.*)::metrics_session_change) INTO changes
+        FROM (
+            SELECT
+                user_id,
+                COALESCE(device_type, 'Unknown'),
+                COALESCE(browser_name, 'Unknown'),
+                COALESCE(os_name, 'Unknown'),
+                0,
+                count(*)::integer,
+                NULL::timestamptz
+            FROM old_rows
+            WHERE user_id IS NOT NULL AND NOT is_bot
+            GROUP BY 1, 2, 3, 4
+        ) AS c;
+    ELSIF TG_OP = 'UPDATE' THEN
+        -- A heartbeat changes none of these columns: its rows fall out on both sides and no summary is touched.
+        WITH came AS (
+            SELECT id, user_id, is_bot, device_type, browser_name, os_name, started_at FROM new_rows
+            EXCEPT
+            SELECT id, user_id, is_bot, device_type, browser_name, os_name, started_at FROM old_rows
+        ),
+        went AS (
+            SELECT id, user_id, is_bot, device_type, browser_name, os_name, started_at FROM old_rows
+            EXCEPT
+            SELECT id, user_id, is_bot, device_type, browser_name, os_name, started_at FROM new_rows
+        )
+        SELECT array_agg((c.*)::metrics_session_change) INTO changes
+        FROM (
+            SELECT
+                s.user_id,
+                COALESCE(s.device_type, 'Unknown'),
+                COALESCE(s.browser_name, 'Unknown'),
+                COALESCE(s.os_name, 'Unknown'),
+                (count(*) FILTER (WHERE s.is_new))::integer,
+                (count(*) FILTER (WHERE NOT s.is_new))::integer,
+                max(s.started_at) FILTER (WHERE s.is_new)
+            FROM (SELECT *, true AS is_new FROM came UNION ALL SELECT *, false FROM went) AS s
+            WHERE s.user_id IS NOT NULL AND NOT s.is_bot
+            GROUP BY 1, 2, 3, 4
+        ) AS c;
+    ELSE
+        DELETE FROM user_device_counts;
+        UPDATE user_activity_summary
+        SET total_sessions = 0,
+            primary_device_type = NULL,
+            primary_browser = NULL,
+            primary_os = NULL,
+            updated_at = now()
+        WHERE total_sessions <> 0 OR primary_device_type IS NOT NULL;
+    END IF;
+    PERFORM metrics_apply_session_changes(changes);
+    RETURN NULL;
+END
+$$;
+
+CREATE VIEW public.metrics_bookings AS
+ SELECT b.id,
+    b.user_id,
+    b.service_id,
+    COALESCE(service.title, b.service_type) AS service,
+    b.status,
+    b.total_amount,
+    b.created_at,
+    public.metrics_is_counted_booking(b.status) AS is_counted
+   FROM (public.service_bookings b
+     LEFT JOIN public.services service ON ((service.id = b.service_id)));
+
+CREATE TABLE public.metrics_migrations (
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE VIEW public.metrics_orders AS
+ SELECT id,
+    user_id,
+    total_amount,
+    status,
+    payment_status,
+    created_at,
+    public.metrics_is_counted_order(status, payment_status) AS is_counted,
+    public.metrics_spent(status, payment_status, total_amount) AS spent
+   FROM public.orders;
+
+CREATE TABLE public.user_sessions (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid,
+    session_id character varying(255) NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_activity_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    device_type text,
+    browser_name text,
+    browser_version text,
+    os_name text,
+    os_version text,
+    ip_address inet,
+    country text,
+    city text,
+    landing_page text,
+    referrer text,
+    user_agent text,
+    end_reason text,
+    is_bot boolean DEFAULT false NOT NULL,
+    identity_verified boolean DEFAULT true NOT NULL,
+    previous_session_id text
+)
+WITH (fillfactor='85');
+
+CREATE VIEW public.metrics_sessions AS
+ SELECT id,
+    user_id,
+    started_at,
+    last_activity_at,
+    ended_at,
+    end_reason,
+    COALESCE(device_type, 'Unknown'::text) AS device_type,
+    COALESCE(browser_name, 'Unknown'::text) AS browser_name,
+    browser_version,
+    COALESCE(os_name, 'Unknown'::text) AS os_name,
+    os_version,
+    public.metrics_mask_ip(ip_address) AS ip_address,
+    country,
+    city,
+    landing_page,
+    referrer,
+    is_bot,
+    identity_verified
+   FROM public.user_sessions;
+
+CREATE TABLE public.user_device_counts (
+    user_id uuid NOT NULL,
+    device_type text NOT NULL,
+    browser_name text NOT NULL,
+    os_name text NOT NULL,
+    total_sessions integer NOT NULL,
+    last_started_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='80');
+
+ALTER TABLE ONLY public.metrics_migrations
+    ADD CONSTRAINT metrics_migrations_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.user_activity_summary
+    ADD CONSTRAINT user_activity_summary_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY public.user_device_counts
+    ADD CONSTRAINT user_device_counts_pkey PRIMARY KEY (user_id, device_type, browser_name, os_name);
+
+ALTER TABLE ONLY public.user_sessions
+    ADD CONSTRAINT user_sessions_pkey PRIMARY KEY (id);
+
+CREATE INDEX idx_orders_created_at ON public.orders USING btree (created_at) INCLUDE (user_id, total_amount, status, payment_status);
+
+CREATE INDEX idx_orders_user_id_created_at ON public.orders USING btree (user_id, created_at DESC NULLS LAST, id DESC);
+
+CREATE INDEX idx_reviews_user_id ON public.reviews USING btree (user_id);
+
+CREATE INDEX idx_service_bookings_created_at ON public.service_bookings USING btree (created_at) INCLUDE (user_id, status);
+
+CREATE INDEX idx_service_bookings_service_id ON public.service_bookings USING btree (service_id);
+
+CREATE INDEX idx_service_bookings_user_id_created_at ON public.service_bookings USING btree (user_id, created_at DESC NULLS LAST, id DESC);
+
+CREATE INDEX idx_user_activity_last_booking ON public.user_activity_summary USING btree (last_booking_at DESC NULLS LAST, user_id);
+
+CREATE INDEX idx_user_activity_last_login ON public.user_activity_summary USING btree (last_login_at DESC NULLS LAST, latest_activity_at DESC, user_id);
+
+CREATE INDEX idx_user_activity_last_order ON public.user_activity_summary USING btree (last_order_at DESC NULLS LAST, user_id);
+
+CREATE INDEX idx_user_activity_total_bookings ON public.user_activity_summary USING btree (total_bookings DESC, latest_activity_at DESC, user_id);
+
+CREATE INDEX idx_user_activity_total_orders ON public.user_activity_summary USING btree (total_orders DESC, latest_activity_at DESC, user_id);
+
+CREATE INDEX idx_user_activity_total_sessions ON public.user_activity_summary USING btree (total_sessions DESC, latest_activity_at DESC, user_id);
+
+CREATE INDEX idx_user_sessions_open ON public.user_sessions USING btree (user_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX idx_user_sessions_started_at ON public.user_sessions USING btree (started_at) INCLUDE (user_id, is_bot);
+
+CREATE INDEX idx_user_sessions_user_id_started_at ON public.user_sessions USING btree (user_id, started_at DESC);
+
+CREATE INDEX idx_users_created_at ON public.users USING btree (created_at DESC NULLS LAST, id);
+
+CREATE UNIQUE INDEX user_sessions_session_id_user_id_key ON public.user_sessions USING btree (session_id, user_id) NULLS NOT DISTINCT;
+
+CREATE TRIGGER trigger_update_activity_on_booking AFTER INSERT ON public.service_bookings REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_booking();
+
+CREATE TRIGGER trigger_update_activity_on_booking_delete AFTER DELETE ON public.service_bookings REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_booking();
+
+CREATE TRIGGER trigger_update_activity_on_booking_truncate AFTER TRUNCATE ON public.service_bookings FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_booking();
+
+CREATE TRIGGER trigger_update_activity_on_booking_update AFTER UPDATE ON public.service_bookings REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_booking();
+
+CREATE TRIGGER trigger_update_activity_on_order AFTER INSERT ON public.orders REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_order();
+
+CREATE TRIGGER trigger_update_activity_on_order_delete AFTER DELETE ON public.orders REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_order();
+
+CREATE TRIGGER trigger_update_activity_on_order_truncate AFTER TRUNCATE ON public.orders FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_order();
+
+CREATE TRIGGER trigger_update_activity_on_order_update AFTER UPDATE ON public.orders REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_order();
+
+CREATE TRIGGER trigger_update_activity_on_review AFTER INSERT ON public.reviews REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_review();
+
+CREATE TRIGGER trigger_update_activity_on_review_delete AFTER DELETE ON public.reviews REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_review();
+
+CREATE TRIGGER trigger_update_activity_on_review_truncate AFTER TRUNCATE ON public.reviews FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_review();
+
+CREATE TRIGGER trigger_update_activity_on_review_update AFTER UPDATE ON public.reviews REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_review();
+
+CREATE TRIGGER trigger_update_activity_on_service_delete AFTER DELETE ON public.services REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_service();
+
+CREATE TRIGGER trigger_update_activity_on_service_update AFTER UPDATE ON public.services REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_service();
+
+CREATE TRIGGER trigger_update_activity_on_user AFTER INSERT ON public.users REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_user();
+
+CREATE TRIGGER trigger_update_user_activity_summary AFTER INSERT ON public.user_sessions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_summary();
+
+CREATE TRIGGER trigger_update_user_activity_summary_delete AFTER DELETE ON public.user_sessions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_summary();
+
+CREATE TRIGGER trigger_update_user_activity_summary_truncate AFTER TRUNCATE ON public.user_sessions FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_summary();
+
+CREATE TRIGGER trigger_update_user_activity_summary_update AFTER UPDATE ON public.user_sessions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_summary();
+
+ALTER TABLE ONLY public.user_activity_summary
+    ADD CONSTRAINT user_activity_summary_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON UPDATE CASCADE ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.user_device_counts
+    ADD CONSTRAINT user_device_counts_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON UPDATE CASCADE ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.user_sessions
+    ADD CONSTRAINT user_sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON UPDATE CASCADE ON DELETE CASCADE;
+
+CREATE POLICY metrics_own_sessions ON public.user_sessions FOR SELECT USING ((user_id = ( SELECT public.metrics_current_user_id() AS metrics_current_user_id)));
+
+CREATE POLICY metrics_own_summary ON public.user_activity_summary FOR SELECT USING ((user_id = ( SELECT public.metrics_current_user_id() AS metrics_current_user_id)));
+
+ALTER TABLE public.user_activity_summary ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.user_device_counts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.user_sessions ENABLE ROW LEVEL SECURITY;
+
+GRANT USAGE ON SCHEMA public TO metrics_reader;
+GRANT USAGE ON SCHEMA public TO metrics_customer;
+
+REVOKE ALL ON FUNCTION public.metrics_apply_booking_changes(changes public.metrics_booking_change[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.metrics_apply_order_changes(changes public.metrics_order_change[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.metrics_apply_session_changes(changes public.metrics_session_change[]) FROM PUBLIC;
+
+GRANT SELECT ON TABLE public.user_activity_summary TO metrics_customer;
+
+GRANT SELECT ON TABLE public.metrics_customers TO metrics_reader;
+
+REVOKE ALL ON FUNCTION public.metrics_rebuild_summaries(only_user_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.metrics_recount(user_ids uuid[]) FROM PUBLIC;
+
+GRANT SELECT ON TABLE public.metrics_bookings TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_migrations TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_orders TO metrics_reader;
+
+GRANT SELECT ON TABLE public.user_sessions TO metrics_customer;
+
+GRANT SELECT ON TABLE public.metrics_sessions TO metrics_reader;
