@@ -1,0 +1,1 @@
+"""The screens: one file a page, and the script around them."""

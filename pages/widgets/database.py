@@ -1,0 +1,47 @@
+"""The one database handle of this process, and what a page says when the database cannot answer."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from metrics.database import Database, DatabaseError
+from metrics.embedded import EmbeddedError
+from metrics.install import open_installation
+from metrics.settings import SettingError, Settings, load_settings
+from pages.widgets.text import md
+
+
+@st.cache_resource(show_spinner="Opening the database …")
+def _open() -> Database:
+    return open_installation(log=logging.getLogger(__name__).info)
+
+
+def get_database() -> Database:
+    """The handle that every page and viewer of this process shares; it is opened on first use."""
+    return _open()
+
+
+@st.cache_resource
+def get_settings() -> Settings:
+    """The settings of this process; SettingError where one cannot be used."""
+    return load_settings()
+
+
+def get_timezone() -> ZoneInfo:
+    """The zone of every day and hour on screen."""
+    return ZoneInfo(get_settings().timezone)
+
+
+@contextmanager
+def explain_trouble(place: str) -> Iterator[None]:
+    """One sentence and a button where the database cannot answer; the rest of the page or fragment is left out."""
+    try:
+        yield
+    except (DatabaseError, EmbeddedError, SettingError) as error:
+        st.error(md(error), icon=":material/cloud_off:", title="The database cannot answer now")
+        if st.button("Try again", icon=":material/refresh:", key=f"retry-{place}"):
+            st.rerun()
+        st.stop()

@@ -1,0 +1,52 @@
+"""The sentence behind every number: what the tooltips say, one definition a word."""
+
+from metrics.settings import CAP, ONLINE
+from pages.widgets.database import get_settings
+
+
+def define(word: str) -> str:
+    """The definition of a number, with the settings it depends on."""
+    settings = get_settings()
+    return _DEFINITIONS[word].format(
+        timeout=settings.timeout_minutes,
+        online=int(ONLINE.total_seconds() // 60),
+        cap=int(CAP.total_seconds() // 3600),
+        days=settings.retention_days,
+        currency=settings.currency,
+    )
+
+
+_DEFINITIONS = {
+    "customers": "Everybody who is registered in the shop, whatever the interval.",
+    "unique": "Distinct signed-in customers with a session that began in the interval. Guests are counted apart.",
+    "session": "One visit of one customer or guest in one browser. It ends after {timeout} minutes of silence, when "
+    "the person signs out or leaves, or after {cap} hours. It belongs to the interval in which it began.",
+    "duration": "From start to end, the mean over sessions that have ended, very short ones included. Half of the "
+    "sessions are shorter than the median; nine of ten are shorter than p90.",
+    "end_rate": "Ended sessions of all sessions in the interval. Reported: ended by signing out, switching user or "
+    "leaving the page; the others fell silent.",
+    "order": "Orders placed in the interval, cancelled, failed and refunded ones left out. Pending ones count.",
+    "booking": "Bookings made in the interval, cancelled ones left out.",
+    "revenue": "The sum of paid orders placed in the interval, in {currency}; cancelled and refunded ones left out.",
+    "spent": "The sum of all paid orders, in {currency}; cancelled and refunded ones left out.",
+    "online": "Distinct customers, and guests apart, with an open session and a sign of life in the last {online} "
+    "minutes. Independent of the interval.",
+    "bots": "Sessions of crawlers and other programs. They are stored, and left out of every number unless this is on.",
+    "counts": "Sessions, orders and bookings of the chosen interval. With All Time they are lifetime counts. "
+    "Active: an open session with a sign of life in the last {timeout} minutes. Last seen: the start of the latest "
+    "signed-in session.",
+    "lifetime_sessions": "Every session of this customer, without bots. It does not shrink when old session detail is "
+    "removed after {days} days.",
+    "lifetime_orders": "Every order that is not cancelled, failed or refunded. Pending ones count.",
+    "lifetime_bookings": "Every booking that is not cancelled.",
+    "lifetime_reviews": "Every review that the customer wrote.",
+    "last_order": "The latest order that is not cancelled, failed or refunded, and its amount.",
+    "last_booking": "The latest booking that is not cancelled, and its service by its present name.",
+    "primary": "The most frequent device, browser and operating system of all the customer's sessions; the most recent "
+    "of two that tie.",
+    "sessions_of": "Times and addresses of single sessions are kept for {days} days. Duration is from start to end in "
+    "whole minutes; addresses are shortened.",
+    "share": "The share of sessions that began in the interval, customers and guests, without bots.",
+    "series": "Hours, days and months are those of the time zone in the side bar. The interval is rolling, so the "
+    "first and the last point may hold only a part.",
+}
