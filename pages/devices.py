@@ -50,6 +50,15 @@ def describe_finding(shares: dict[str, list[Share]]) -> str:
 
 
 @st.fragment
+def show_dimensions(
+    viewer: Viewer, shares: dict[str, list[Share]], interval: str, include_bots: bool, as_of: datetime
+) -> None:
+    """Every dimension side by side; a click runs only this part again."""
+    with st.grid(3, min_column_width=280):
+        for dimension in DIMENSIONS:
+            show_dimension(viewer, dimension, shares[dimension], interval, include_bots, as_of)
+
+
 def show_dimension(
     viewer: Viewer, dimension: str, shares: list[Share], interval: str, include_bots: bool, as_of: datetime
 ) -> None:
@@ -97,14 +106,11 @@ with explain_trouble("devices"), st.skeleton(height=320):
         moment = format_time(as_of, get_timezone())
         note.caption(f"{sessions} sessions · {INTERVALS[interval].label} · as of {moment}", width="content")
         st.markdown(describe_finding(shares))
-        with st.grid(3, min_column_width=280):
-            for dimension in DIMENSIONS:
-                show_dimension(viewer, dimension, shares[dimension], interval, include_bots, as_of)
+        show_dimensions(viewer, shares, interval, include_bots, as_of)
     else:
-        longer = "" if interval == "all" else " Choose a longer interval in the side bar, or"
         st.info(
-            f"No sessions in this interval.{longer} wait for the first beacon of the shop's tracker."
-            if longer
-            else "No sessions yet. They appear as soon as the shop's tracker sends its first beacon.",
+            "No sessions yet. They appear as soon as the shop's tracker sends its first beacon."
+            if interval == "all"
+            else "No sessions in this interval: choose a longer one in the side bar.",
             icon=":material/devices:",
         )

@@ -18,7 +18,7 @@ from metrics.statistics import Point, Statistics
 from pages.widgets.database import get_settings
 from pages.widgets.definitions import define
 
-BEFORE = {"daily": "vs 24 h before", "weekly": "vs 7 d before", "monthly": "vs 30 d before"}
+BEFORE = {"daily": "vs prev. 24 h", "weekly": "vs prev. 7 d", "monthly": "vs prev. 30 d"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,9 @@ def list_cards(now: Statistics, before: Statistics | None, points: Sequence[Poin
     currency = get_settings().currency
 
     def course(name: str) -> tuple[float, ...]:
-        return tuple(float(getattr(point, name)) for point in points)
+        # The ends hold only a part of an hour, day or month, and would read as a fall.
+        whole = points[1:-1] if len(points) > 4 else points
+        return tuple(float(getattr(point, name)) for point in whole)
 
     def compare(name: str) -> tuple[float | Decimal | None, float | Decimal | None]:
         return getattr(now, name), getattr(before, name) if before else None

@@ -22,40 +22,46 @@ FORMATS = {"hour": "%H:%M", "day": "%a %-d %b", "month": "%b %Y"}
 
 
 def show_lines(points: Sequence[Point], interval: str, names: tuple[str, str], alternative: str) -> None:
-    """Two counts over time, each with its own colour and dash; the values of a moment appear under the pointer."""
-    bucket = INTERVALS[interval].bucket
+    """Two counts over time, each with its own colour and dash; the values of a moment appear under the pointer.
+
+    The ends are pale: the window is rolling, and a part of a day beside whole days would read as a fall.
+    """
     fields = {"Sessions": "sessions", "Customers": "unique_users", "Orders": "orders", "Bookings": "bookings"}
     frame = pd.DataFrame(
         [
             # Local wall-clock time without its zone: Vega would move it to the zone of the browser.
-            {"at": point.bucket_at.replace(tzinfo=None), "what": name, "count": getattr(point, fields[name])}
-            for point in points
+            {"n": n, "at": point.bucket_at.replace(tzinfo=None), "what": name, "count": getattr(point, fields[name])}
+            for n, point in enumerate(points)
             for name in names
         ]
     )
+    axis = alt.Axis(format=FORMATS[INTERVALS[interval].bucket], grid=False, labelOverlap=True, tickCount=7)
     colors = alt.Scale(domain=list(names), range=[COLORS[name] for name in names])
-    time = alt.X("at:T", title=None, axis=alt.Axis(format=FORMATS[bucket], grid=False, labelOverlap=True, tickCount=7))
-    color = alt.Color("what:N", title=None, scale=colors, legend=alt.Legend(orient="top", symbolType="stroke"))
-    chart = alt.Chart(frame).encode(x=time, color=color)
-    lines = chart.mark_line(strokeWidth=2, interpolate="monotone").encode(
+    dashes = alt.Scale(domain=list(names), range=[[1, 0], [5, 3]])
+    chart = alt.Chart(frame).encode(
+        x=alt.X("at:T", title=None, axis=axis),
         y=alt.Y("count:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=5, format=",d")),
-        strokeDash=alt.StrokeDash("what:N", scale=alt.Scale(domain=list(names), range=[[1, 0], [5, 3]]), legend=None),
+        color=alt.Color("what:N", title=None, scale=colors, legend=alt.Legend(orient="top", symbolType="stroke")),
+        strokeDash=alt.StrokeDash("what:N", scale=dashes, legend=None),
     )
+    line = chart.mark_line(strokeWidth=2, interpolate="monotone")
+    pale = chart.mark_line(strokeWidth=2, opacity=0.3)
+    last = len(points) - 1
+    layers = [line.transform_filter(f"datum.n > 0 && datum.n < {last}")] if last > 2 else [line]
+    if last > 2:
+        layers += [pale.transform_filter("datum.n < 2"), pale.transform_filter(f"datum.n > {last - 2}")]
     pointer = alt.selection_point(fields=["at"], nearest=True, on="pointerover", empty=False, clear="pointerout")
-    dots = (
-        chart.mark_circle(size=60)
-        .encode(
-            y="count:Q",
-            opacity=alt.condition(pointer, alt.value(1), alt.value(0)),
-            tooltip=[
-                alt.Tooltip("at:T", title="From", format="%-d %b %Y, %H:%M"),
-                alt.Tooltip("what:N", title="What"),
-                alt.Tooltip("count:Q", title="Count", format=",d"),
-            ],
-        )
-        .add_params(pointer)
+    dots = chart.mark_circle(size=60).encode(
+        opacity=alt.condition(pointer, alt.value(1), alt.value(0)),
+        strokeDash=alt.Undefined,
+        tooltip=[
+            alt.Tooltip("at:T", title="From", format="%-d %b %Y, %H:%M"),
+            alt.Tooltip("what:N", title="What"),
+            alt.Tooltip("count:Q", title="Count", format=",d"),
+        ],
     )
-    st.altair_chart((lines + dots).properties(height=240), alt=alternative)
+    layers.append(dots.add_params(pointer))
+    st.altair_chart(alt.layer(*layers).properties(height=240), alt=alternative)
 
 
 def show_shares(shares: Sequence[Share], key: str, alternative: str) -> str | None:
@@ -71,10 +77,10 @@ def show_shares(shares: Sequence[Share], key: str, alternative: str) -> str | No
         textfont={"color": GRAY, "size": 13},
         cliponaxis=False,
         marker={"color": TEAL, "cornerradius": 3},
-        customdata=[f"{share.sessions:,}" for share in shown],
-        hovertemplate="%{y}: %{customdata} sessions, %{text}<extra></extra>",
-        # Streamlit would dim every bar but the one selected beyond recognition.
-        unselected={"marker": {"opacity": 0.45}},
+        customdata=[f"{name}: {share.sessions:,} sessions" for name, share in zip(names, shown, strict=True)],
+        hovertemplate="%{customdata}, %{text}<extra></extra>",
+        # The bars beside the selected one stay readable.
+        unselected={"marker": {"opacity": 0.45}, "textfont": {"color": GRAY}},
     )
     figure = go.Figure(bars)
     longest = max((share.share for share in shown), default=1)
@@ -85,7 +91,7 @@ def show_shares(shares: Sequence[Share], key: str, alternative: str) -> str | No
         showlegend=False,
         dragmode=False,
         clickmode="event+select",
-        xaxis={"visible": False, "range": [0, longest * 1.18], "fixedrange": True},
+        xaxis={"visible": False, "range": [0, longest * 1.25], "fixedrange": True},
         yaxis={
             "autorange": "reversed",
             "title": None,

@@ -80,7 +80,13 @@ def _show_facts(customer: Customer) -> None:
         service = customer.last_booking_service or "Unknown service"
         booking = f"{md(service)} · :gray[{md(format_time(customer.last_booking_at, timezone))}]"
     place = format_location(customer.city, customer.country)
-    contact = " · ".join(md_gray(word) for word in (customer.email, customer.phone, place) if word)
+    contact = " · ".join(
+        [
+            md_gray(customer.email) if customer.email else "no e-mail",
+            md(customer.phone) if customer.phone else "no phone",
+            md(place),
+        ]
+    )
     habits = ":gray[No sessions yet]"
     if customer.last_login:
         device, browser = format_device(customer.primary_device), format_browser(customer.primary_browser, None)
@@ -99,13 +105,18 @@ def _show_fact(icon: str, title: str, text: str, definition: str | None) -> None
 
 
 def _show_lifetime(customer: Customer) -> None:
-    spent = format_money(customer.total_spent, get_settings().currency)
+    facts = (
+        ("All sessions", format_count(customer.total_sessions), "lifetime_sessions"),
+        ("All orders", format_count(customer.total_orders), "lifetime_orders"),
+        ("All bookings", format_count(customer.total_bookings), "lifetime_bookings"),
+        ("All reviews", format_count(customer.total_reviews), "lifetime_reviews"),
+        ("Spent", format_money(customer.total_spent, get_settings().currency), "spent"),
+    )
     with st.grid(5, min_column_width=120):
-        st.metric("All sessions", format_count(customer.total_sessions), help=define("lifetime_sessions"))
-        st.metric("All orders", format_count(customer.total_orders), help=define("lifetime_orders"))
-        st.metric("All bookings", format_count(customer.total_bookings), help=define("lifetime_bookings"))
-        st.metric("All reviews", format_count(customer.total_reviews), help=define("lifetime_reviews"))
-        st.metric("Spent", spent, help=define("spent"))
+        for label, value, word in facts:
+            with st.container(gap="xxsmall"):
+                st.caption(label, help=define(word))
+                st.markdown(f"**{value}**")
 
 
 def _show_sessions(viewer: Viewer, customer: Customer, as_of: datetime) -> None:

@@ -77,6 +77,7 @@ def show_customers(customers: list[Customer], key: str) -> Customer | None:
     }
     event = st.dataframe(
         frame,
+        height="content",
         hide_index=True,
         column_config=columns,
         on_select="rerun",
@@ -101,7 +102,8 @@ def show_most_active(customers: list[Customer], as_of: datetime) -> None:
         }
         for customer in customers
     ]
-    st.table(rows, border="horizontal", hide_index=True, alt="The most active customers of the last 7 days")
+    numbers = pd.DataFrame(rows).style.set_properties(["Sessions", "Orders", "Bookings"], **{"text-align": "right"})
+    st.table(numbers, border="horizontal", hide_index=True, alt="The most active customers of the last 7 days")
 
 
 def _moments(moments: list[datetime | None]) -> "pd.Series[Any]":
