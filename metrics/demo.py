@@ -53,10 +53,9 @@ def fill_shop(
     rng = Random(seed)
     crowd = make_crowd(rng, users)
     services = list_services(rng)
-    large = sessions > LARGE
     with connect(url) as connection:
-        if large:
-            _prepare_large(connection, log)
+        connection.execute(get_statement("has_customers"))  # begins the one transaction of all that follows
+        large = sessions > LARGE and _silence_triggers(connection, log)
         indexes = _drop_indexes(connection) if large else []
         with tqdm(
             total=users + orders + bookings + orders // 6 + sessions,
@@ -94,12 +93,15 @@ def _copy(connection: psycopg.Connection, progress: tqdm, name: str, lines: Iter
                 batch = list(islice(lines, 1_000)) if rows < ROWS_A_STATEMENT else []
 
 
-def _prepare_large(connection: psycopg.Connection, log: Callable[[str], object]) -> None:
+def _silence_triggers(connection: psycopg.Connection, log: Callable[[str], object]) -> bool:
     try:
+        # A savepoint of the transaction that runs already: a refusal leaves that one usable.
         with connection.transaction():
             connection.execute(get_statement("silence_triggers"))
     except psycopg.errors.InsufficientPrivilege:
         log("loading with triggers on, because this user may not silence them: this takes longer")
+        return False
+    return True
 
 
 def _drop_indexes(connection: psycopg.Connection) -> list[str]:

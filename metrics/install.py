@@ -1,6 +1,7 @@
 """What a process needs before it can answer: settings, a current schema, and a shop in an embedded database."""
 
 from collections.abc import Callable
+from threading import Lock
 
 from psycopg import Connection
 
@@ -23,6 +24,25 @@ def open_installation(log: Callable[[str], object] = print) -> Database:
     if not settings.database_url:
         prepare_demo_database(settings, database.url, log)
     return database
+
+
+_opening = Lock()
+_opened: list[Database] = []
+
+
+def get_installation(log: Callable[[str], object] = print) -> Database:
+    """The one open database that the pages and the routes of this process share; a failure is tried again next time."""
+    with _opening:
+        if not _opened:
+            _opened.append(open_installation(log))
+        return _opened[0]
+
+
+def close_installation() -> None:
+    """Closes it, if it was opened."""
+    with _opening:
+        while _opened:
+            _opened.pop().close()
 
 
 def prepare_demo_database(settings: Settings, url: str, log: Callable[[str], object] = print) -> None:

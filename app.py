@@ -1,0 +1,69 @@
+"""What `streamlit run app.py` serves: the pages, the private routes beside them, and the gate in front of both."""
+
+import gc
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import altair  # noqa: F401 - with pandas, a second of work that the first visitor need not wait for
+import anyio.to_thread
+import pandas as pd  # noqa: F401
+import streamlit as st
+from starlette.middleware import Middleware
+
+from metrics.api import list_routes
+from metrics.bundles import Bundles
+from metrics.database import DatabaseError
+from metrics.embedded import EmbeddedError
+from metrics.gate import Gate, is_loopback
+from metrics.install import close_installation, get_installation
+from metrics.settings import SettingError, load_settings
+
+HERE = Path(__file__).resolve().parent
+STATIC = Path(st.__file__).parent / "static"
+
+
+def wants_sign_in() -> bool:
+    """Whether secrets.toml has an [auth] section."""
+    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
+
+
+def refuse_to_start(sentence: str) -> None:
+    """Ends the process with one sentence and exit code 1."""
+    print(sentence, file=sys.stderr, flush=True)
+    raise SystemExit(1)
+
+
+@asynccontextmanager
+async def open_and_close(app: st.App) -> AsyncIterator[dict[str, object]]:
+    """Opens the database before the first visitor comes; one that is away does not keep the dashboard from starting."""
+    try:
+        await anyio.to_thread.run_sync(get_installation)
+    except (DatabaseError, EmbeddedError) as error:
+        print(error, file=sys.stderr, flush=True)
+    # What is loaded by now stays: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    yield {}
+    await anyio.to_thread.run_sync(close_installation)
+
+
+try:
+    load_settings()
+except SettingError as error:
+    refuse_to_start(str(error))
+if not is_loopback(st.get_option("server.address") or "127.0.0.1"):
+    refuse_to_start(
+        f"server.address is {st.get_option('server.address')!r}: without sign-in the dashboard serves 127.0.0.1 only"
+    )
+
+app = st.App(
+    HERE / "pages" / "_frame.py",
+    routes=list_routes(get_installation),
+    middleware=[
+        Middleware(Gate, wants_sign_in=wants_sign_in, index=STATIC / "index.html"),
+        Middleware(Bundles, folder=STATIC),
+    ],
+    lifespan=open_and_close,
+)
