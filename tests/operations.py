@@ -25,8 +25,7 @@ Connection = psycopg.Connection[Any]
 EVENTS = ("user_sessions", "orders", "service_bookings", "reviews")
 TIMES = {"user_sessions": "started_at"}
 COLUMNS = {
-    "user_sessions": "id session_id user_id started_at last_activity_at is_bot device_type "
-    "browser_name os_name",
+    "user_sessions": "id session_id user_id started_at last_activity_at is_bot device_type browser_name os_name",
     "orders": "id user_id created_at total_amount status payment_status",
     "service_bookings": "id user_id created_at service_id status",
     "reviews": "id user_id created_at rating",
@@ -90,9 +89,7 @@ class Operations:
     def insert(self, table: str) -> None:
         row = self.make_row(table)
         marks = ", ".join(["%s"] * len(row))
-        self.run(
-            f"INSERT INTO {table} ({', '.join(COLUMNS[table].split())}) VALUES ({marks})", *row
-        )
+        self.run(f"INSERT INTO {table} ({', '.join(COLUMNS[table].split())}) VALUES ({marks})", *row)
 
     def bulk_insert(self, table: str) -> None:
         rows = [self.make_row(table) for _ in range(self.random.randint(2, 12))]

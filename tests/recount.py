@@ -81,8 +81,7 @@ COUNTED_FIELDS = (
     "sessions_in_period orders_in_period bookings_in_period spent_in_period"
 ).split()
 LAST_FIELDS = (
-    "last_login last_order_at last_order_amount last_booking_at last_booking_service "
-    "latest_activity_at"
+    "last_login last_order_at last_order_amount last_booking_at last_booking_service latest_activity_at"
 ).split()
 SUMMARY_FIELDS = [name for name in COUNTED_FIELDS if name.startswith("total")] + LAST_FIELDS
 
@@ -218,8 +217,7 @@ SORT_VALUES: dict[str, Callable[[Customer], Any]] = {
 def sort_customers(customers: Iterable[Customer], sort: str, order: str) -> list[Customer]:
     """By the sort, nothing last; ties newest activity first, then by id, in both orders."""
     ranked = sorted(customers, key=lambda one: one.id)
-    ranked.sort(key=lambda one: -one.latest_activity_at.timestamp() if one.latest_activity_at
-                else math.inf)
+    ranked.sort(key=lambda one: -one.latest_activity_at.timestamp() if one.latest_activity_at else math.inf)
     get = SORT_VALUES[sort]
     known = [one for one in ranked if get(one) is not None]
     known.sort(key=get, reverse=order == "desc")  # a stable sort also when reversed

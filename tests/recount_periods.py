@@ -55,11 +55,7 @@ def list_sessions_of(base: Base, interval: str, as_of: datetime, bots: bool = Fa
 
 def list_counted_of(base: Base, interval: str, as_of: datetime) -> tuple[list[Row], list[Row]]:
     """Counted orders and counted bookings of this window, those without a customer too."""
-    orders = [
-        row
-        for row in base.orders
-        if is_counted_order(row) and is_within(row["created_at"], interval, as_of)
-    ]
+    orders = [row for row in base.orders if is_counted_order(row) and is_within(row["created_at"], interval, as_of)]
     bookings = [
         row
         for row in base.service_bookings
@@ -73,22 +69,22 @@ def count_unique(sessions: Iterable[Row]) -> int:
 
 
 def count_statistics(
-    base: Base, interval: str, as_of: datetime, bots: bool = False
+    base: Base, interval: str, as_of: datetime, bots: bool = False, until: datetime | None = None
 ) -> dict[str, Any]:
-    """The cards of a window, by the names of the product's fields."""
-    sessions = list_sessions_of(base, interval, as_of, bots)
-    everyone = list_sessions_of(base, interval, as_of, bots=True)
+    """The cards of a window, by the names of the product's fields; until, where it ended before."""
+    until = until or as_of
+    sessions = list_sessions_of(base, interval, until, bots)
+    everyone = list_sessions_of(base, interval, until, bots=True)
     closed = [row for row in sessions if get_end(row, as_of) is not None]
     durations = []
     for row in closed:
         duration = get_duration(row, as_of)
         assert duration is not None
         durations.append(duration.total_seconds())
-    orders, bookings = list_counted_of(base, interval, as_of)
+    orders, bookings = list_counted_of(base, interval, until)
     length = LENGTHS[interval]
     return {
-        "since": None if length is None else as_of - length,
-        "as_of": as_of,
+        "since": None if length is None else until - length,
         "total_users": len(base.users),
         "total_sessions": len(sessions),
         "unique_users_in_period": count_unique(sessions),
@@ -97,9 +93,7 @@ def count_statistics(
         "active_sessions": len(sessions) - len(closed),
         "ended_sessions": len(closed),
         "end_rate_percent": get_percent(len(closed), len(sessions)),
-        "explicit_end_rate_percent": get_percent(
-            sum(row["end_reason"] in EXPLICIT for row in closed), len(closed)
-        ),
+        "explicit_end_rate_percent": get_percent(sum(row["end_reason"] in EXPLICIT for row in closed), len(closed)),
         "closed_sessions": len(closed),
         "avg_duration_seconds": sum(durations) / len(durations) if durations else None,
         "median_duration_seconds": get_quantile(durations, 0.5),
@@ -107,18 +101,12 @@ def count_statistics(
         "orders_in_period": len(orders),
         "bookings_in_period": len(bookings),
         "revenue_in_period": get_spent(orders),
-        "new_users_in_period": sum(
-            is_within(user["created_at"], interval, as_of) for user in base.users
-        ),
+        "new_users_in_period": sum(is_within(user["created_at"], interval, until) for user in base.users),
     }
 
 
-def count_breakdown(
-    base: Base, dimension: str, interval: str, as_of: datetime, bots: bool = False
-) -> Counter[str]:
-    return Counter(
-        get_value(row, dimension) for row in list_sessions_of(base, interval, as_of, bots)
-    )
+def count_breakdown(base: Base, dimension: str, interval: str, as_of: datetime, bots: bool = False) -> Counter[str]:
+    return Counter(get_value(row, dimension) for row in list_sessions_of(base, interval, as_of, bots))
 
 
 def get_bucket(moment: datetime, interval: str) -> datetime:
@@ -132,9 +120,7 @@ def get_bucket(moment: datetime, interval: str) -> datetime:
 
 def count_series(base: Base, interval: str, as_of: datetime) -> dict[datetime, dict[str, Any]]:
     """The buckets that hold something; those in between are zero."""
-    found: dict[datetime, tuple[list[Row], list[Row], list[Row]]] = defaultdict(
-        lambda: ([], [], [])
-    )
+    found: dict[datetime, tuple[list[Row], list[Row], list[Row]]] = defaultdict(lambda: ([], [], []))
     for row in list_sessions_of(base, interval, as_of):
         found[get_bucket(row["started_at"], interval)][0].append(row)
     orders, bookings = list_counted_of(base, interval, as_of)
@@ -159,8 +145,6 @@ def count_online(base: Base, as_of: datetime) -> tuple[int, int]:
     here = [
         row
         for row in base.user_sessions
-        if not row["is_bot"]
-        and get_end(row, as_of) is None
-        and get_last_activity(row) >= as_of - ONLINE
+        if not row["is_bot"] and get_end(row, as_of) is None and get_last_activity(row) >= as_of - ONLINE
     ]
     return count_unique(here), sum(row["user_id"] is None for row in here)

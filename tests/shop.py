@@ -53,9 +53,7 @@ def make_id(random: Random) -> UUID:
     return UUID(int=random.getrandbits(128), version=4)
 
 
-def copy_rows(
-    connection: psycopg.Connection[Any], table: str, columns: list[str], rows: list[tuple[Any, ...]]
-) -> None:
+def copy_rows(connection: psycopg.Connection[Any], table: str, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
     """A bulk load, as a restore does it."""
     with (
         connection.cursor() as cursor,
@@ -72,9 +70,7 @@ def allow_nulls(connection: psycopg.Connection[Any]) -> None:
 
 
 def clear_shop(connection: psycopg.Connection[Any]) -> None:
-    connection.execute(
-        "TRUNCATE user_sessions, reviews, service_bookings, orders, services, users CASCADE"
-    )
+    connection.execute("TRUNCATE user_sessions, reviews, service_bookings, orders, services, users CASCADE")
 
 
 def choose_age(random: Random) -> timedelta:
@@ -163,9 +159,7 @@ def make_order(random: Random, user_id: UUID | None, as_of: datetime) -> tuple[A
     )
 
 
-def make_booking(
-    random: Random, user_id: UUID | None, as_of: datetime, services: list[UUID]
-) -> tuple[Any, ...]:
+def make_booking(random: Random, user_id: UUID | None, as_of: datetime, services: list[UUID]) -> tuple[Any, ...]:
     return (
         make_id(random),
         random.choice((*services, None)),

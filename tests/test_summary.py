@@ -21,17 +21,13 @@ from tests.recount import SUMMARY_FIELDS, Customer, count_customers, read_base
 from tests.shop import allow_nulls, clear_shop, fill_shop, make_id
 
 Connection = psycopg.Connection[Any]
-STEPS = st.lists(
-    st.tuples(st.sampled_from(list(KINDS)), st.sampled_from(EVENTS)), min_size=1, max_size=14
-)
+STEPS = st.lists(st.tuples(st.sampled_from(list(KINDS)), st.sampled_from(EVENTS)), min_size=1, max_size=14)
 
 
 def list_summaries(connection: Connection) -> dict[UUID, dict[str, Any]]:
     """Every summary row; never active, stored as -infinity, reads as None, no primary as Unknown."""
     stored = {"last_login": "last_login_at", "latest_activity_at": "nullif(%s, '-infinity')"}
-    names = ", ".join(
-        f"{stored.get(name, name)} AS {name}".replace("%s", name) for name in SUMMARY_FIELDS
-    )
+    names = ", ".join(f"{stored.get(name, name)} AS {name}".replace("%s", name) for name in SUMMARY_FIELDS)
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
             f"SELECT user_id, {names},"
@@ -113,9 +109,7 @@ def fixture_empty_shop(any_database: Database) -> Iterator[Database]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=STEPS, seed=st.integers(0, 2**20))
-def test_it_equals_a_recount_after_any_sequence(
-    empty_shop: Database, steps: list[tuple[str, str]], seed: int
-) -> None:
+def test_it_equals_a_recount_after_any_sequence(empty_shop: Database, steps: list[tuple[str, str]], seed: int) -> None:
     with empty_shop.write() as connection:
         clear_shop(connection)
         make_users(connection, 5)
@@ -139,9 +133,7 @@ def test_it_equals_a_recount_on_a_whole_shop(empty_shop: Database) -> None:
 
 
 def get_login(connection: Connection, user_id: UUID) -> datetime | None:
-    row = connection.execute(
-        "SELECT last_login_at FROM user_activity_summary WHERE user_id = %s", [user_id]
-    ).fetchone()
+    row = connection.execute("SELECT last_login_at FROM user_activity_summary WHERE user_id = %s", [user_id]).fetchone()
     assert row is not None
     return row[0]
 
@@ -258,17 +250,14 @@ class Writer(threading.Thread):
             mine += ids
         elif kind == "move":
             connection.execute(
-                f"UPDATE {table} SET user_id = (%s::uuid[])[1 + (random() * 9)::int]"
-                f" WHERE id = ANY(%s)",
+                f"UPDATE {table} SET user_id = (%s::uuid[])[1 + (random() * 9)::int] WHERE id = ANY(%s)",
                 [self.users, some],
             )
         elif kind == "delete":
             connection.execute(f"DELETE FROM {table} WHERE id = ANY(%s)", [some])
             self.mine[table] = [key for key in mine if key not in some]
         elif kind == "touch":
-            connection.execute(
-                "UPDATE users SET city = 'Dodoma' WHERE id = %s", [chance.choice(self.users)]
-            )
+            connection.execute("UPDATE users SET city = 'Dodoma' WHERE id = %s", [chance.choice(self.users)])
         else:  # one customer's visit and order in one transaction
             user, session, order = chance.choice(self.users), make_id(chance), make_id(chance)
             with connection.transaction():
@@ -299,9 +288,7 @@ def test_it_loses_nothing_between_concurrent_writers(empty_shop: Database) -> No
         summaries = list_summaries(connection)
         # A login may be higher than a recount finds: its session was moved or deleted since.
         for key, row in summaries.items():
-            assert row["last_login"] is None or row["last_login"] >= (
-                expected[key].last_login or row["last_login"]
-            )
+            assert row["last_login"] is None or row["last_login"] >= (expected[key].last_login or row["last_login"])
         logins = {key: row["last_login"] for key, row in summaries.items() if row["last_login"]}
     assert sum(one.total_sessions for one in expected.values()) > 100
     assert not find_differences(expected, summaries, logins)
