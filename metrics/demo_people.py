@@ -72,7 +72,7 @@ def make_crowd(rng: Random, count: int) -> Crowd:
         # Long-tailed: the busiest come hundreds of times, the median a handful, a third never.
         comes = 0.0 if rank % 3 == 0 else rank**-0.6
         visits.append(comes)
-        purchases.append(0.0 if rank % 5 in (0, 1) else (comes or 0.02 * rank**-0.6))
+        purchases.append(0.0 if rank % 5 in (0, 3) else (comes or 0.02 * rank**-0.6))
         left.append(rng.random() * moment if rng.random() < 0.3 else 0.0)
     return Crowd(
         ids=[str(UUID(int=rng.getrandbits(128), version=4)) for _ in range(count)],
