@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -10,7 +13,12 @@ from uuid import UUID
 
 import psycopg
 
+from metrics.database import Database
+from tests.conftest import Server
+from tests.recount import Base, read_base
+
 CUSTOMERS = 150
+API_KEY = "a key of the tests"
 STATUSES = ("pending", "processing", "completed", "completed", "cancelled", None)
 PAYMENTS = ("pending", "paid", "paid", "paid", "failed", "refunded", "cancelled", None)
 AMOUNTS = (Decimal("0.00"), Decimal("0.01"), Decimal("150000.00"), Decimal("99999999.99"), None)
@@ -214,3 +222,26 @@ def fill_shop(connection: psycopg.Connection[Any], as_of: datetime, seed: int = 
         bookings,
     )
     copy_rows(connection, "reviews", ["id", "user_id", "rating"], reviews)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The nasty shop, what is in its tables, and the instant that everything is asked for."""
+
+    database: Database
+    base: Base
+    as_of: datetime
+
+
+@contextmanager
+def open_shop(server: Server) -> Iterator[Shop]:
+    """A database of its own, for a whole module: nobody writes to it."""
+    url = server.create_database()
+    database = Database(replace(server.settings, database_url=url, api_keys=(API_KEY,)), url)
+    as_of = database.now()
+    with database.write() as connection:
+        fill_shop(connection, as_of)
+        base = read_base(connection)
+    yield Shop(database, base, as_of)
+    database.close()
+    server.drop_database(url)

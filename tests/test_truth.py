@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -21,40 +21,23 @@ from metrics.customers import (
     get_customer,
     list_customers,
 )
-from metrics.database import Database
 from metrics.devices import list_shares, list_versions
 from metrics.sessions import count_online
 from metrics.statistics import get_previous_statistics, get_statistics, list_series
 from metrics.viewer import Viewer
 from tests import recount, recount_periods
 from tests.conftest import Server
-from tests.recount import COUNTED_FIELDS, LAST_FIELDS, LENGTHS, Base
-from tests.shop import fill_shop
+from tests.recount import COUNTED_FIELDS, LAST_FIELDS, LENGTHS
+from tests.shop import Shop, open_shop
 
 PAGE = 37
 CHOICES = [(sort, interval, order) for sort in SORTS for interval in INTERVALS for order in ORDERS]
 
 
-@dataclass(frozen=True)
-class Shop:
-    """The nasty shop, what is in its tables, and the instant that everything is asked for."""
-
-    database: Database
-    base: Base
-    as_of: datetime
-
-
 @pytest.fixture(scope="module", name="shop")
 def fixture_shop(embedded_server: Server) -> Iterator[Shop]:
-    url = embedded_server.create_database()
-    database = Database(replace(embedded_server.settings, database_url=url), url)
-    as_of = database.now()
-    with database.write() as connection:
-        fill_shop(connection, as_of)
-        base = recount.read_base(connection)
-    yield Shop(database, base, as_of)
-    database.close()
-    embedded_server.drop_database(url)
+    with open_shop(embedded_server) as shop:
+        yield shop
 
 
 def list_expected(shop: Shop, sort: str, interval: str, order: str) -> list[recount.Customer]:
@@ -121,7 +104,8 @@ def read_cell(cell: str, like: object) -> object:
         return None
     if isinstance(like, datetime):
         moment = datetime.fromisoformat(cell)
-        assert moment.tzinfo is not None and "T" in cell, cell
+        assert moment.tzinfo is not None, cell
+        assert "T" in cell, cell
         return moment
     return type(like)(cell)
 
@@ -265,7 +249,7 @@ def test_its_series_is_a_recount(shop: Shop, ada: Viewer, interval: str) -> None
     for point in points:
         wanted = expected.get(point.bucket_at, nothing)
         assert {name: getattr(point, name) for name in nothing} == wanted, point.bucket_at
-    steps = {after - before for before, after in zip(buckets, buckets[1:], strict=False)}
+    steps = {after - before for before, after in pairwise(buckets)}
     if interval == "all":
         assert steps <= {timedelta(days=number) for number in (28, 29, 30, 31)}
     else:
