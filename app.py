@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 
 from metrics.api import list_routes
 from metrics.bundles import Bundles
-from metrics.database import DatabaseError
+from metrics.database import DatabaseError, check_url
 from metrics.embedded import EmbeddedError
 from metrics.gate import Gate, is_loopback
 from metrics.install import close_installation, get_installation
@@ -50,8 +50,10 @@ async def open_and_close(app: st.App) -> AsyncIterator[dict[str, object]]:
 
 
 try:
-    load_settings()
-except SettingError as error:
+    settings = load_settings()
+    if settings.database_url:
+        check_url("DATABASE_URL", settings.database_url)
+except (SettingError, DatabaseError) as error:
     refuse_to_start(str(error))
 if not is_loopback(st.get_option("server.address") or "127.0.0.1"):
     refuse_to_start(

@@ -8,6 +8,7 @@ from types import FrameType
 
 from metrics.database import DatabaseError
 from metrics.install import open_installation
+from metrics.migrate import migrate
 from metrics.settings import PROJECT
 
 HOST = "127.0.0.1"
@@ -24,6 +25,9 @@ def run_all(port: int) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     database = open_installation()
     try:
+        if database.settings.database_url:
+            # A shop's own database: the schema is part of the set-up, its rows are not touched, and no demo is put there.
+            migrate(database.url)
         command = [sys.executable, "-m", "streamlit", "run", "app.py"]
         flags = [f"--server.port={port}", f"--server.address={HOST}", "--server.headless=true"]
         # Its own group: Ctrl-C reaches this process alone, which then asks the child to stop.
