@@ -11,7 +11,7 @@ from pages.widgets.customer import show_customer, show_customer_row
 from pages.widgets.database import explain_trouble, get_database
 from pages.widgets.definitions import define
 from pages.widgets.downloads import link_customers_csv
-from pages.widgets.filters import choose_view, show_customer_filters
+from pages.widgets.filters import choose_view, read_view, show_customer_filters
 from pages.widgets.pager import PAGE_SIZE, count_pages, describe_rows, show_pager
 from pages.widgets.state import keep_page_within, read_page, show_notes
 from pages.widgets.tables import show_customers
@@ -79,6 +79,7 @@ st.title("Customers", anchor=False)
 with explain_trouble("customers"):
     query = show_customer_filters(viewer)
     read_page()
+    read_view()
     as_of, rows = count_rows(viewer, query)
     page = keep_page_within(count_pages(rows))
     show_notes()

@@ -64,7 +64,7 @@ def list_cards(now: Statistics, before: Statistics | None, points: Sequence[Poin
             "Customers",
             format_count(now.total_users),
             "customers",
-            f"{format_count(now.new_users_in_period)} registered in the interval",
+            f"{format_count(now.new_users_in_period)} registered in the interval" if now.since else "ever registered",
             now.total_users,
             earlier,
         ),
@@ -115,8 +115,9 @@ def list_cards(now: Statistics, before: Statistics | None, points: Sequence[Poin
             course("bookings"),
         ),
         Card(
-            "Revenue",
-            format_money_short(now.revenue_in_period, currency),
+            # The currency in the label leaves a phone room for the number.
+            f"Revenue ({currency})",
+            format_money_short(now.revenue_in_period, "").strip(),
             "revenue",
             "paid orders",
             *compare("revenue_in_period"),

@@ -1,6 +1,5 @@
 """The one database handle of this process, and what a page says when the database cannot answer."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from zoneinfo import ZoneInfo
@@ -9,22 +8,16 @@ import streamlit as st
 
 from metrics.database import Database, DatabaseError
 from metrics.embedded import EmbeddedError
-from metrics.install import open_installation
+from metrics.install import get_installation
 from metrics.settings import SettingError, Settings, load_settings
 from pages.widgets.text import md
 
 
-@st.cache_resource(show_spinner="Opening the database …")
-def _open() -> Database:
-    return open_installation(log=logging.getLogger(__name__).info)
-
-
 def get_database() -> Database:
-    """The handle that every page and viewer of this process shares; it is opened on first use."""
-    return _open()
+    """The handle that pages, routes and viewers of this process share; it is opened on first use."""
+    return get_installation()
 
 
-@st.cache_resource
 def get_settings() -> Settings:
     """The settings of this process; SettingError where one cannot be used."""
     return load_settings()

@@ -121,9 +121,13 @@ def show_customer_filters(viewer: Viewer) -> CustomerQuery:
     )
 
 
+def read_view() -> None:
+    """Reads the view from the URL, before the notes are shown."""
+    read_option("view", list(VIEWS), default="list", sentence="use list or table. Showing the list.")
+
+
 def choose_view() -> str:
     """The list, or the same rows as a table."""
-    read_option("view", list(VIEWS), default="list", sentence="use list or table. Showing the list.")
     st.segmented_control(
         "View",
         list(VIEWS),

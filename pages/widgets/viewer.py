@@ -1,9 +1,8 @@
 """Who is looking, asked by the first line of every page."""
 
-import ipaddress
-
 import streamlit as st
 
+from metrics.gate import is_loopback
 from metrics.viewer import Viewer
 
 
@@ -12,19 +11,10 @@ def gate() -> Viewer:
 
     Without sign-in the dashboard serves this machine alone, and whoever sits at it is its admin.
     """
-    if not _is_loopback(st.get_option("server.address")):
+    if not is_loopback(st.get_option("server.address") or ""):
         st.error(
             "Without sign-in the dashboard answers on this machine only: set server.address to 127.0.0.1.",
             icon=":material/lock:",
         )
         st.stop()
     return Viewer("local", "admin")
-
-
-def _is_loopback(address: str | None) -> bool:
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address or "0.0.0.0").is_loopback
-    except ValueError:
-        return False

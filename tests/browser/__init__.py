@@ -1,0 +1,1 @@
+"""The dashboard as it is served, in Chromium."""

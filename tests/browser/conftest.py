@@ -1,0 +1,173 @@
+"""The served dashboard over a small demo shop, and Chromium in front of it: light, dark, and as wide as a phone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from metrics.demo import fill_shop
+from metrics.settings import PROJECT
+from tests.conftest import Server
+
+EVE = "00000000-0000-4000-8000-00000000e7e1"
+EVE_NAME = "**bold** [x](javascript:alert(1)) <img src=x onerror=alert(1)> $x^2$ :red[y] =1+1"
+LOOKS = {
+    "light": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
+}
+SETTLED = "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
+WAIT_SECONDS = 60
+
+
+def find_chromium() -> str | None:
+    """The machine's own; None leaves it to playwright's."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def add_eve(url: str) -> None:
+    """A customer whose every text tries to be more than text, here right now."""
+    first, _, last = EVE_NAME.partition(" $")
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO users (id, email, first_name, last_name, created_at) VALUES (%s, %s, %s, %s, now())",
+            (EVE, "eve@example.com", first, "$" + last),
+        )
+        connection.execute(
+            "INSERT INTO user_sessions (session_id, user_id, started_at, device_type, browser_name, os_name, city) "
+            "VALUES ('eve', %s, now(), 'mobile', '<b>Brow*ser*</b>', '<i>OS</i>', '![x](http://evil.invalid/p.png)')",
+            (EVE,),
+        )
+
+
+@pytest.fixture(scope="session")
+def dashboard(embedded_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of `streamlit run app.py` over a demo shop with Eve in it."""
+    url = embedded_server.create_database()
+    fill_shop(url, users=200, sessions=4_000, orders=900, bookings=300, log=lambda line: None)
+    add_eve(url)
+    port = find_free_port()
+    log = tmp_path_factory.mktemp("dashboard") / "log"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, cwd=PROJECT, env=os.environ | {"DATABASE_URL": url}, stdout=out, stderr=subprocess.STDOUT
+        )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/healthz", process, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        embedded_server.drop_database(url)
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urlopen(address, timeout=2):
+                return
+        except (URLError, OSError):
+            time.sleep(0.2)
+    raise AssertionError(f"{address} does not answer within {WAIT_SECONDS} s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Screen:
+    """A page in Chromium that remembers every complaint."""
+
+    page: Page
+    address: str
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> Page:
+        """Opens a path and waits until it stands still."""
+        self.page.goto(self.address + path)
+        self.settle()
+        return self.page
+
+    def settle(self) -> None:
+        """Waits until the script has run and no skeleton is left."""
+        self.page.wait_for_selector(SETTLED, timeout=WAIT_SECONDS * 1000)
+        self.page.wait_for_function(
+            "() => !document.querySelector('[data-testid=stSkeleton], [data-stale=true]')", timeout=WAIT_SECONDS * 1000
+        )
+
+    def check(self) -> None:
+        """No exception, no complaint of the browser, nothing wider than the screen, nothing asked of a stranger."""
+        assert self.page.locator("[data-testid=stException], [data-testid=stAlert] [kind=error]").count() == 0
+        assert self.complaints == []
+        width = "document.documentElement.scrollWidth - window.innerWidth"
+        assert self.page.evaluate(width) <= 0
+
+    def hear(self, message: ConsoleMessage) -> None:
+        # On a deep link Streamlit's own client first asks whether the server's root is there.
+        is_probe = "/_stcore/" in str(message.location.get("url", "")) and "404" in message.text
+        if message.type == "error" and not is_probe:
+            self.complaints.append(f"{message.text} {message.location}")
+
+
+@pytest.fixture(params=list(LOOKS))
+def screen(request: pytest.FixtureRequest, browser: Browser, dashboard: str) -> Iterator[Screen]:
+    """A fresh browser in each look."""
+    yield from open_screen(browser, dashboard, request.param)
+
+
+@pytest.fixture
+def desk(browser: Browser, dashboard: str) -> Iterator[Screen]:
+    """A fresh browser, light and wide."""
+    yield from open_screen(browser, dashboard, "light")
+
+
+def open_screen(browser: Browser, dashboard: str, look: str) -> Iterator[Screen]:
+    context = browser.new_context(**LOOKS[look])
+    seen = Screen(context.new_page(), dashboard)
+    seen.page.on("console", seen.hear)
+    seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    seen.page.on(
+        "request",
+        lambda asked: (
+            None
+            if asked.url.startswith((dashboard, dashboard.replace("http", "ws"), "data:", "blob:"))
+            else seen.complaints.append(f"asked {asked.url}")
+        ),
+    )
+    yield seen
+    context.close()
