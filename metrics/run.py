@@ -26,7 +26,7 @@ def run_all(port: int) -> int:
     database = open_installation()
     try:
         if database.settings.database_url:
-            # A shop's own database: the schema is part of the set-up, its rows are not touched, and no demo is put there.
+            # A shop's own database: the schema is part of the set-up; its rows are not touched, and no demo goes there.
             migrate(database.url)
         command = [sys.executable, "-m", "streamlit", "run", "app.py"]
         flags = [f"--server.port={port}", f"--server.address={HOST}", "--server.headless=true"]

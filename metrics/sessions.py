@@ -58,7 +58,7 @@ def list_sessions(
     limit: int = 20,
     page: int = 1,
 ) -> list[Session]:
-    """One customer's sessions, latest start first; an unknown customer has none."""
+    """One customer's sessions without bots, latest start first; an unknown customer has none."""
     demand_viewer(viewer)
     values = _get_values(database, as_of) | {
         "user_id": user_id,
@@ -91,7 +91,7 @@ def list_recent_sessions(
 
 
 def count_sessions(database: Database, viewer: Viewer, user_id: UUID) -> int:
-    """How many sessions of one customer are kept."""
+    """How many sessions of one customer are kept, without bots."""
     demand_viewer(viewer)
     with database.read() as connection:
         cursor = connection.cursor(row_factory=scalar_row)

@@ -298,7 +298,7 @@ $$;
 
 CREATE FUNCTION public.metrics_duration_seconds(started_at timestamp with time zone, ended_at timestamp with time zone, cap interval) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (LEAST(GREATEST(EXTRACT(epoch FROM (ended_at - started_at)), (0)::numeric), EXTRACT(epoch FROM cap)))::double precision;
+    RETURN CASE WHEN (ended_at IS NOT NULL) THEN (LEAST(GREATEST(EXTRACT(epoch FROM (ended_at - started_at)), (0)::numeric), EXTRACT(epoch FROM cap)))::double precision ELSE NULL::double precision END;
 
 CREATE FUNCTION public.metrics_ended_at(started_at timestamp with time zone, last_activity_at timestamp with time zone, ended_at timestamp with time zone, as_of timestamp with time zone, timeout interval) RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE

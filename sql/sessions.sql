@@ -1,32 +1,32 @@
 -- Sessions as they stand at `as_of`, never with the tracker's own session id.
 
 -- name: list_sessions
--- One customer's sessions, latest start first, a page at a time.
+-- One customer's sessions without bots, latest start first, a page at a time.
 SELECT *
 FROM metrics_sessions_at(:'as_of'::timestamptz, :'timeout'::interval, :'cap'::interval) AS s
-WHERE s.user_id = :'user_id'::uuid
+WHERE s.user_id = :'user_id'::uuid AND NOT s.is_bot
 ORDER BY s.started_at DESC, s.id DESC
 LIMIT :'limit'::bigint
 OFFSET :'offset'::bigint;
 
 -- name: list_recent_sessions
--- The latest few sessions of each of these customers, latest start first.
+-- The latest few sessions of each of these customers, without bots, latest start first.
 SELECT recent.*
 FROM unnest(:'user_ids'::uuid[]) AS customer (id)
 CROSS JOIN LATERAL (
     SELECT *
     FROM metrics_sessions_at(:'as_of'::timestamptz, :'timeout'::interval, :'cap'::interval) AS s
-    WHERE s.user_id = customer.id
+    WHERE s.user_id = customer.id AND NOT s.is_bot
     ORDER BY s.started_at DESC, s.id DESC
     LIMIT :'limit'::bigint
 ) AS recent
 ORDER BY recent.user_id, recent.started_at DESC, recent.id DESC;
 
 -- name: count_sessions
--- How many sessions of one customer are kept.
+-- How many sessions of one customer are kept, without bots.
 SELECT count(*)
 FROM metrics_sessions
-WHERE user_id = :'user_id'::uuid;
+WHERE user_id = :'user_id'::uuid AND NOT is_bot;
 
 -- name: count_online
 -- Who is here now: distinct customers, and guest sessions apart, seen within the last minutes and not ended.
@@ -39,7 +39,7 @@ WHERE s.ended_at IS NULL
     AND COALESCE(s.last_activity_at, s.started_at) >= :'as_of'::timestamptz - :'online'::interval;
 
 -- name: export_sessions
--- Sessions of a window, of one customer or of all, as CSV cells that no spreadsheet runs; addresses masked.
+-- Sessions of a window, of one customer or of all, without bots, as CSV cells that no spreadsheet runs; addresses masked.
 COPY (
     SELECT
         s.id AS session_id,
@@ -58,11 +58,11 @@ COPY (
         metrics_csv_text(s.country) AS country,
         metrics_csv_text(s.city) AS city,
         metrics_csv_text(s.landing_page) AS landing_page,
-        metrics_csv_text(s.referrer) AS referrer,
-        s.is_bot::text AS is_bot
+        metrics_csv_text(s.referrer) AS referrer
     FROM metrics_sessions_at(:'as_of'::timestamptz, :'timeout'::interval, :'cap'::interval) AS s
     WHERE (:'user_id'::uuid IS NULL OR s.user_id = :'user_id'::uuid)
         AND (:'since'::timestamptz IS NULL OR s.started_at >= :'since'::timestamptz)
         AND s.started_at < :'as_of'::timestamptz
+        AND NOT s.is_bot
     ORDER BY s.started_at DESC, s.id DESC
 ) TO STDOUT (FORMAT csv, HEADER true, ENCODING 'UTF8');

@@ -37,10 +37,11 @@ RETURN COALESCE(
 CREATE FUNCTION metrics_duration_seconds(started_at timestamptz, ended_at timestamptz, cap interval)
 RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN LEAST(
-    GREATEST(EXTRACT(EPOCH FROM ended_at - started_at), 0),
-    EXTRACT(EPOCH FROM cap)
-)::double precision;
+RETURN CASE
+    -- GREATEST passes over a NULL, and an active session would last zero seconds.
+    WHEN ended_at IS NOT NULL
+    THEN LEAST(GREATEST(EXTRACT(EPOCH FROM ended_at - started_at), 0), EXTRACT(EPOCH FROM cap))::double precision
+END;
 
 -- An address as people may see it: 196.249.xxx.xxx, or the first two groups of an IPv6 address.
 CREATE FUNCTION metrics_mask_ip(address inet) RETURNS text
