@@ -80,11 +80,12 @@ with explain_trouble("customers"):
     query = show_customer_filters(viewer)
     read_page()
     read_view()
-    as_of, rows = count_rows(viewer, query)
-    page = keep_page_within(count_pages(rows))
+    with st.skeleton(height=640):
+        as_of, rows = count_rows(viewer, query)
+        page = keep_page_within(count_pages(rows))
+        customers = list_rows(viewer, query, as_of, page) if rows else []
     show_notes()
-    if rows:
-        customers = list_rows(viewer, query, as_of, page)
+    if customers:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(describe_list(query, page, rows), help=define("counts"), width="content")
             st.space("stretch")

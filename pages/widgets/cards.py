@@ -54,9 +54,14 @@ def list_cards(now: Statistics, before: Statistics | None, points: Sequence[Poin
         return getattr(now, name), getattr(before, name) if before else None
 
     bots = format_plural(now.bot_sessions, "bot session")
-    lengths = (
-        f"n {format_count(now.closed_sessions)} · median {format_duration(now.median_duration_seconds)} · "
-        f"p90 {format_duration(now.p90_duration_seconds)}"
+    # Spaces that do not break: a number stays beside its word.
+    lengths = " · ".join(
+        part.replace(" ", "\u00a0")
+        for part in (
+            f"median {format_duration(now.median_duration_seconds)}",
+            f"p90 {format_duration(now.p90_duration_seconds)}",
+            f"n {format_count(now.closed_sessions)}",
+        )
     )
     earlier = now.total_users - now.new_users_in_period if before else None
     return [
@@ -95,7 +100,7 @@ def list_cards(now: Statistics, before: Statistics | None, points: Sequence[Poin
             "End rate",
             _percent(now.end_rate_percent),
             "end_rate",
-            f"{_percent(now.explicit_end_rate_percent)} of them reported · {format_count(now.active_sessions)} active",
+            f"{_percent(now.explicit_end_rate_percent)} reported · {format_count(now.active_sessions)} active",
             *compare("end_rate_percent"),
         ),
         Card(

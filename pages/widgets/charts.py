@@ -41,7 +41,9 @@ def show_lines(points: Sequence[Point], interval: str, names: tuple[str, str], a
     chart = alt.Chart(frame).encode(
         x=alt.X("at:T", title=None, axis=axis),
         y=alt.Y("count:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=5, format=",d")),
-        color=alt.Color("what:N", title=None, scale=colors, legend=alt.Legend(orient="top", symbolType="stroke")),
+        color=alt.Color(
+            "what:N", title=None, scale=colors, legend=alt.Legend(orient="top", symbolType="stroke", symbolOpacity=1)
+        ),
         strokeDash=alt.StrokeDash("what:N", scale=dashes, legend=None),
     )
     line = chart.mark_line(strokeWidth=2, interpolate="monotone")
@@ -79,7 +81,8 @@ def show_shares(shares: Sequence[Share], key: str, alternative: str) -> str | No
         marker={"color": TEAL, "cornerradius": 3},
         customdata=[f"{name}: {share.sessions:,} sessions" for name, share in zip(names, shown, strict=True)],
         hovertemplate="%{customdata}, %{text}<extra></extra>",
-        # The bars beside the selected one stay readable.
+        # The bars beside the selected one stay readable. Both are given: with one alone plotly.js fails on the click.
+        selected={"textfont": {"color": GRAY}},
         unselected={"marker": {"opacity": 0.45}, "textfont": {"color": GRAY}},
     )
     figure = go.Figure(bars)
