@@ -25,8 +25,10 @@ STATIC = Path(st.__file__).parent / "static"
 
 
 def wants_sign_in() -> bool:
-    """Whether secrets.toml has an [auth] section."""
-    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
+    """Whether secrets.toml has an [auth] section; one that cannot be read may have."""
+    if st.secrets.load_if_toml_exists():
+        return "auth" in st.secrets
+    return any(Path(file).exists() for file in st.get_option("secrets.files"))
 
 
 def refuse_to_start(sentence: str) -> None:
@@ -45,8 +47,10 @@ async def open_and_close(app: st.App) -> AsyncIterator[dict[str, object]]:
     # What is loaded by now stays: the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    yield {}
-    await anyio.to_thread.run_sync(close_installation)
+    try:
+        yield {}
+    finally:
+        await anyio.to_thread.run_sync(close_installation)
 
 
 try:
@@ -55,10 +59,10 @@ try:
         check_url("DATABASE_URL", settings.database_url)
 except (SettingError, DatabaseError) as error:
     refuse_to_start(str(error))
-if not is_loopback(st.get_option("server.address") or "127.0.0.1"):
-    refuse_to_start(
-        f"server.address is {st.get_option('server.address')!r}: without sign-in the dashboard serves 127.0.0.1 only"
-    )
+# Unset, it would be every address of this machine.
+address = st.get_option("server.address") or ""
+if not is_loopback(address):
+    refuse_to_start(f"server.address is {address!r}: without sign-in the dashboard serves 127.0.0.1 only")
 
 app = st.App(
     HERE / "pages" / "_frame.py",

@@ -2,14 +2,14 @@
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+import anyio
 import anyio.to_thread
 import msgspec
-from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -30,7 +30,11 @@ KEY_HOLDER = Viewer("api", "admin")
 LOCAL = Viewer("local", "admin")
 LONGEST_SEARCH = 200
 RECENT_SESSIONS = 5
+# Threads of our own: Streamlit's serve its files too, and a slow database must not take those. The pool holds ten
+# connections, and the pages need some of them.
+THREADS = anyio.CapacityLimiter(6)
 
+Answer = TypeVar("Answer")
 OpenDatabase = Callable[[], Database]
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -39,7 +43,7 @@ def list_routes(open_database: OpenDatabase) -> list[Route]:
     """The routes for app.py; the database is opened by the first request that needs it."""
 
     async def get_metrics(request: Request) -> Response:
-        database = await anyio.to_thread.run_sync(open_database)
+        database = await _in_thread(open_database)
         refusal = _refuse(request, database.settings.api_keys)
         if refusal:
             return refusal
@@ -47,21 +51,22 @@ def list_routes(open_database: OpenDatabase) -> list[Route]:
         query = _read_query(request)
         form = choose(FORMATS, "format", asked.get("format", "json")).key
         if form == "csv":
-            return await _send_csv(customers.export_customers(database, KEY_HOLDER, query), "customers.csv")
+            return await _send_csv(request, customers.export_customers(database, KEY_HOLDER, query), "customers.csv")
         limit = _read_limit(asked.get("limit", "100"))
-        body = await anyio.to_thread.run_sync(_answer, database, query, limit, asked.get("cursor"))
+        body = await _in_thread(_answer, database, query, limit, asked.get("cursor"))
         return Response(body, media_type="application/json")
 
     async def export_customers(request: Request) -> Response:
-        database = await anyio.to_thread.run_sync(open_database)
-        return await _send_csv(customers.export_customers(database, LOCAL, _read_query(request)), "customers.csv")
+        database = await _in_thread(open_database)
+        pieces = customers.export_customers(database, LOCAL, _read_query(request))
+        return await _send_csv(request, pieces, "customers.csv")
 
     async def export_sessions(request: Request) -> Response:
-        database = await anyio.to_thread.run_sync(open_database)
+        database = await _in_thread(open_database)
         interval = choose(INTERVALS, "interval", request.query_params.get("interval", "all")).key
         user_id = _read_user_id(request.query_params.get("user_id"))
         pieces = sessions.export_sessions(database, LOCAL, user_id=user_id, interval=interval)
-        return await _send_csv(pieces, "sessions.csv")
+        return await _send_csv(request, pieces, "sessions.csv")
 
     async def get_health(request: Request) -> Response:
         return JSONResponse({"status": "up"})
@@ -76,6 +81,7 @@ def list_routes(open_database: OpenDatabase) -> list[Route]:
         _route("/healthz", get_health),
         _route("/api", refuse_unknown),
         _route("/api/{path:path}", refuse_unknown),
+        _route("/export", refuse_unknown),
         _route("/export/{path:path}", refuse_unknown),
     ]
 
@@ -154,23 +160,39 @@ def _read_user_id(text: str | None) -> UUID | None:
         raise ChoiceError(f"user_id is {text[:40]!r}: use the id of a customer") from None
 
 
-async def _send_csv(pieces: Iterator[bytes], name: str) -> Response:
+async def _in_thread(work: Callable[..., Answer], *values: Any) -> Answer:
+    return await anyio.to_thread.run_sync(work, *values, limiter=THREADS)
+
+
+async def _send_csv(request: Request, pieces: Iterator[bytes], name: str) -> Response:
+    # Streamlit would compress it, three times the work, to save bytes between two processes of one machine.
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Encoding": "identity"}
+    media_type = "text/csv; charset=utf-8"
     # The first piece is read before the answer begins: a database that is away is still a 503 then.
-    first = await anyio.to_thread.run_sync(next, pieces, b"")
+    first = await _in_thread(next, pieces, b"")
+    if request.method == "HEAD":
+        await _in_thread(_close, pieces)
+        response = Response(media_type=media_type, headers=headers)
+        # How long the file is nobody knows before it is read.
+        del response.headers["Content-Length"]
+        return response
 
     async def send() -> AsyncIterator[bytes]:
         try:
             yield first
-            async for piece in iterate_in_threadpool(pieces):
+            while piece := await _in_thread(next, pieces, b""):
                 yield piece
         finally:
             # A reader who left must not leave a COPY running.
-            close = getattr(pieces, "close", None)
-            if close:
-                await anyio.to_thread.run_sync(close)
+            with anyio.CancelScope(shield=True):
+                await _in_thread(_close, pieces)
 
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(send(), media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(send(), media_type=media_type, headers=headers)
+
+
+def _close(pieces: Iterator[bytes]) -> None:
+    if isinstance(pieces, Generator):
+        pieces.close()
 
 
 def _answer(database: Database, query: CustomerQuery, limit: int, cursor: str | None) -> bytes:

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,7 +51,7 @@ class Gate:
             await send(message)
 
         if refusal:
-            await _answer(send_with_headers, *refusal)
+            await _answer(scope, send_with_headers, *refusal)
             return
         try:
             await self._app(scope, receive, send_with_headers)
@@ -59,17 +60,18 @@ class Gate:
             LOGGER.exception("a request to %s failed", scope["path"])
             if started or scope["type"] == "websocket":
                 raise
-            await _answer(send_with_headers, 500, "Something went wrong here: try again, and tell the shop's admin")
+            sentence = "Something went wrong here: try again, and tell the shop's admin"
+            await _answer(scope, send_with_headers, 500, sentence)
 
     def _refuse(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        name = urlsplit(f"//{host}").hostname or ""
+        name = read_host(f"//{host}")
         client = (scope.get("client") or ("", 0))[0]
         if not is_loopback(name):
             return 403, f"The host is {name[:60]!r}: open the dashboard as 127.0.0.1 or localhost"
-        origin = headers.get("origin")
-        if origin and urlsplit(origin).netloc != host:
+        if is_foreign(headers, host):
+            origin = headers.get("origin", "another site")
             return 403, f"The origin is {origin[:80]!r}: only the dashboard's own pages may ask"
         if not is_loopback(client):
             return 403, "Without sign-in the dashboard answers on its own machine only"
@@ -81,6 +83,25 @@ class Gate:
         if scope["path"].startswith(CLOSED_PATHS):
             return 404, "Nothing is here"
         return None
+
+
+def read_host(url: str) -> str:
+    """The host a URL names, without its port; empty where it cannot be read."""
+    with suppress(ValueError):
+        return urlsplit(url).hostname or ""
+    return ""
+
+
+def is_foreign(headers: Headers, host: str) -> bool:
+    """Whether a page of another site asks, or loads this as a part of itself.
+
+    The second carries no Origin, but browsers say it. A link that opens the dashboard in the window is welcome.
+    """
+    origin = headers.get("origin")
+    if origin:
+        return origin.partition("://")[2] != host
+    site = headers.get("sec-fetch-site", "none")
+    return site not in ("none", "same-origin") and headers.get("sec-fetch-mode") != "navigate"
 
 
 def is_loopback(name: str) -> bool:
@@ -119,13 +140,16 @@ def make_headers(index: str) -> dict[str, str]:
         "Referrer-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
         "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
     }
 
 
-async def _answer(send: Send, status: int, sentence: str) -> None:
-    body = json.dumps({"error": sentence}).encode()
+async def _answer(scope: Scope, send: Send, status: int, sentence: str) -> None:
+    """The sentence alone for a person at a browser, in JSON for a script."""
+    for_person = "text/html" in Headers(scope=scope).get("accept", "")
+    body = sentence.encode() if for_person else json.dumps({"error": sentence}).encode()
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", b"text/plain; charset=utf-8" if for_person else b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
     ]

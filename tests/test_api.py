@@ -171,9 +171,49 @@ def test_the_sessions_csv_holds_one_customer(client: TestClient, database: Datab
     assert client.get("/export/sessions.csv?user_id=1").status_code == 400
 
 
+def test_the_head_of_a_file_is_not_the_file(client: TestClient, alice: UUID) -> None:
+    head, whole = client.head("/export/customers.csv"), client.get("/export/customers.csv")
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-disposition", "content-type", "content-encoding", "cache-control"):
+        assert head.headers[name] == whole.headers[name]
+    assert whole.headers["content-disposition"] == 'attachment; filename="customers.csv"'
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("search=alice", {"alice"}),
+        ("activity=never", {"bob"}),
+        ("activity=active&interval=daily", {"alice"}),
+        ("device=mobile", {"alice"}),
+        ("country=Kenya", {"bob"}),
+        ("sortBy=registered&sortOrder=asc&country=", {"alice", "bob"}),
+    ],
+)
+def test_the_button_s_csv_takes_the_page_s_filters(
+    client: TestClient, database: Database, alice: UUID, bob: UUID, asked: str, wanted: set[str]
+) -> None:
+    with database.write() as connection:
+        connection.execute("UPDATE users SET country = 'Kenya' WHERE id = %s", (bob,))
+        connection.execute(
+            "INSERT INTO user_sessions (session_id, user_id, started_at, device_type) "
+            "VALUES ('one', %s, now() - interval '1 hour', 'mobile')",
+            (alice,),
+        )
+    rows = csv.DictReader(io.StringIO(client.get(f"/export/customers.csv?{asked}").text, newline=""))
+    assert {row["first_name"].lower() for row in rows} == wanted
+
+
+def test_the_button_s_csv_names_what_is_accepted(client: TestClient) -> None:
+    answer = client.get("/export/customers.csv?activity=asleep")
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("activity is 'asleep': use ")
+
+
 def test_every_refusal_is_json_that_no_cache_keeps(client: TestClient) -> None:
     for method, path, status in (
         ("GET", "/api/elsewhere", 404),
+        ("GET", "/export", 404),
         ("POST", PATH, 405),
         ("DELETE", "/export/customers.csv", 405),
         ("GET", PATH, 401),

@@ -62,6 +62,8 @@ def test_it_lets_this_machine_in(tmp_path: Path, host: str) -> None:
         ("127.0.0.1", HOME, "https://evil.example"),
         ("127.0.0.1", HOME, "http://127.0.0.1:9999"),
         ("127.0.0.1", HOME, "null"),
+        ("127.0.0.1", HOME, "http://["),
+        ("127.0.0.1", HOME, "127.0.0.1:8501"),
     ],
 )
 def test_a_stranger_gets_neither_a_page_nor_a_websocket(
@@ -75,6 +77,35 @@ def test_a_stranger_gets_neither_a_page_nor_a_websocket(
     assert "content-security-policy" in answer.headers
     with pytest.raises(WebSocketDisconnect), visitor.websocket_connect("/_stcore/stream", headers=headers) as socket:
         socket.receive_text()
+
+
+@pytest.mark.parametrize("host", ["[", "", "127.0.0.1@evil.example", "127.0.0.1.", "[::1", "0.0.0.0", "127.1"])
+def test_a_host_that_cannot_be_read_is_a_stranger(tmp_path: Path, host: str) -> None:
+    answer = make_client(tmp_path).get("/", headers={"Host": host})
+    assert answer.status_code == 403
+    assert "content-security-policy" in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "status"),
+    [
+        ("cross-site", "no-cors", 403),
+        ("same-site", "no-cors", 403),
+        ("cross-site", "navigate", 200),
+        ("same-origin", "cors", 200),
+        ("none", "navigate", 200),
+    ],
+)
+def test_another_site_may_link_but_not_load(tmp_path: Path, site: str, mode: str, status: int) -> None:
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+    assert make_client(tmp_path).get("/", headers=headers).status_code == status
+
+
+def test_a_person_reads_a_sentence_and_a_script_reads_json(tmp_path: Path) -> None:
+    visitor = make_client(tmp_path, host="http://shop.example")
+    sentence = "The host is 'shop.example': open the dashboard as 127.0.0.1 or localhost"
+    assert visitor.get("/", headers={"Accept": "text/html,*/*;q=0.8"}).text == sentence
+    assert visitor.get("/").json() == {"error": sentence}
 
 
 def test_its_own_page_opens_the_websocket(tmp_path: Path) -> None:
@@ -119,7 +150,21 @@ def test_bundles_come_compressed_and_nothing_else_does(tmp_path: Path) -> None:
     assert answer.headers["content-encoding"] == "gzip"
     assert int(answer.headers["content-length"]) < 1_000
     assert answer.text.startswith("let x")
-    for path in ("/static/../secret.js", "/static/%2e%2e/secret.js", "/static/js/missing.js", "/", "/static/js/"):
+    for path in (
+        "/static/../secret.js",
+        "/static/%2e%2e/secret.js",
+        "/static/%00.js",
+        "/static/js/missing.js",
+        "/",
+        "/static/js/",
+    ):
         assert client.get(path).text == "hello", path
-    plain = client.get("/static/js/main.abc.js", headers={"Accept-Encoding": "identity"})
-    assert plain.text == "hello"
+    for headers in (
+        {"Accept-Encoding": "identity"},
+        {"Accept-Encoding": "br, gzip;q=0"},
+        {"Accept-Encoding": "gzip", "Range": "bytes=0-9"},
+    ):
+        assert client.get("/static/js/main.abc.js", headers=headers).text == "hello", headers
+    known = client.get("/static/js/main.abc.js", headers={"If-None-Match": answer.headers["etag"]})
+    assert (known.status_code, known.content) == (304, b"")
+    assert client.head("/static/js/main.abc.js").headers["content-length"] == answer.headers["content-length"]
