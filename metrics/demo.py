@@ -18,7 +18,7 @@ from metrics.demo_visits import list_sessions
 from metrics.migrate import is_current, migrate
 from metrics.statements import SQL_FOLDER, get_statement
 
-# Above this many sessions the rows are loaded first, and indexes and summaries made of them afterwards.
+# Above this many rows of one kind all are loaded first, and indexes and summaries made of them afterwards.
 LARGE = 200_000
 ROWS_A_STATEMENT = 500_000
 
@@ -38,24 +38,45 @@ def fill_shop(
     now: datetime | None = None,
     log: Callable[[str], object] = print,
 ) -> None:
-    """Creates the shop's tables where they are missing, ours too, and fills them; DemoError if there are customers."""
+    """Creates the shop's tables where they are missing, ours too, and fills them, all rows or none.
+
+    The same seed and `now`, from which all times count back, make the same rows. DemoError when there are customers,
+    when a size is none, and when the tables do not take the rows.
+    """
     begin = time.perf_counter()
-    if users < 1:
-        raise DemoError(f"--users is {users}: use 1 or more")
-    with connect(url) as connection:
-        connection.execute((SQL_FOLDER / "demo_shop.sql").read_bytes())
-        if _ask(connection, "has_customers"):
-            raise DemoError("The database holds customers: the demo shop fills only an empty one")
-        current = is_current(connection)
-    if not current:
-        migrate(url, log=lambda line: None)
-    moment = now or datetime.now(UTC)
+    sizes = {"users": users, "sessions": sessions, "orders": orders, "bookings": bookings}
+    for noun, count in sizes.items():
+        least = int(noun == "users")
+        if count < least:
+            raise DemoError(f"--{noun} is {count}: use {least} or more")
+    try:
+        with connect(url) as connection:
+            connection.execute((SQL_FOLDER / "demo_shop.sql").read_bytes())
+            _demand_empty(connection)
+            current = is_current(connection)
+        if not current:
+            migrate(url, log=lambda line: None)
+        _fill(url, sizes, seed, now or datetime.now(UTC), log)
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DemoError(f"The demo shop was not filled ({reason}): use an empty database of your own") from error
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    log(
+        f"filled the shop with {users:,} customers, {sessions:,} sessions, {orders:,} orders and {bookings:,} bookings "
+        f"in {time.perf_counter() - begin:,.1f} s with {megabytes:,.0f} MB of memory"
+    )
+
+
+def _fill(url: str, sizes: dict[str, int], seed: int, moment: datetime, log: Callable[[str], object]) -> None:
+    users, sessions, orders, bookings = sizes.values()
     rng = Random(seed)
     crowd = make_crowd(rng, users)
     services = list_services(rng)
     with connect(url) as connection:
-        connection.execute(get_statement("has_customers"))  # begins the one transaction of all that follows
-        large = sessions > LARGE and _silence_triggers(connection, log)
+        # Two that fill at once: the second waits here, and then finds the first one's customers.
+        connection.execute(get_statement("lock_users"))
+        _demand_empty(connection)
+        large = max(sizes.values()) > LARGE and _silence_triggers(connection, log)
         indexes = _drop_indexes(connection) if large else []
         with tqdm(
             total=users + orders + bookings + orders // 6 + sessions,
@@ -74,11 +95,6 @@ def fill_shop(
             _finish_large(connection, indexes, log)
     with connect(url, autocommit=True) as connection:
         connection.execute(get_statement("analyze"))
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-    log(
-        f"filled the shop with {users:,} customers, {sessions:,} sessions, {orders:,} orders and {bookings:,} bookings "
-        f"in {time.perf_counter() - begin:,.1f} s with {megabytes:,.0f} MB of memory"
-    )
 
 
 def _copy(connection: psycopg.Connection, progress: tqdm, name: str, lines: Iterator[str]) -> None:
@@ -101,6 +117,7 @@ def _silence_triggers(connection: psycopg.Connection, log: Callable[[str], objec
     except psycopg.errors.InsufficientPrivilege:
         log("loading with triggers on, because this user may not silence them: this takes longer")
         return False
+    log("loading with triggers and indexes off; indexes are made and every customer is counted afterwards")
     return True
 
 
@@ -120,6 +137,7 @@ def _finish_large(connection: psycopg.Connection, indexes: list[str], log: Calla
     connection.execute(get_statement("rebuild_summaries"))
 
 
-def _ask(connection: psycopg.Connection, name: str) -> bool:
-    row = connection.execute(get_statement(name)).fetchone()
-    return bool(row and row[0])
+def _demand_empty(connection: psycopg.Connection) -> None:
+    row = connection.execute(get_statement("has_customers")).fetchone()
+    if row and row[0]:
+        raise DemoError("The database holds customers: the demo shop fills only an empty one")

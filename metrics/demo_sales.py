@@ -44,12 +44,14 @@ def list_services(rng: Random) -> list[tuple[str, str]]:
 def list_orders(rng: Random, crowd: Crowd, now: datetime, count: int) -> Iterator[str]:
     """One line of COPY text an order, oldest first; prices in whole 500 shillings, a few of them zero."""
     format_age = FormatAge(now)
+    buyer, moment = r"\N", ""
     for age in list_ages(rng, now, count):
+        # One in a hundred is the second half of the order before it: the same customer at the same moment.
+        if not moment or rng.random() >= 0.01:
+            buyer, moment = choose_buyer(rng, crowd, age), format_age(age)
         status, payment, _ = rng.choices(ORDER_STATES, cum_weights=ORDER_WEIGHTS)[0]
         amount = 0 if rng.random() < 0.005 else max(1, round(rng.lognormvariate(11.4, 1.0) / 500)) * 500
-        yield (
-            f"{make_id(rng)}\t{choose_buyer(rng, crowd, age)}\t{amount}.00\t{status}\t{payment}\t{format_age(age)}\n"
-        )
+        yield f"{make_id(rng)}\t{buyer}\t{amount}.00\t{status}\t{payment}\t{moment}\n"
 
 
 def list_bookings(

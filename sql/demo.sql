@@ -4,6 +4,10 @@
 -- Whether the shop has customers.
 SELECT EXISTS (SELECT 1 FROM users);
 
+-- name: lock_users
+-- Nobody else adds a customer until the shop is filled.
+LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE;
+
 -- name: copy_users
 -- Customers, in the order of their registration.
 COPY users (id, email, first_name, last_name, phone, city, country, created_at) FROM STDIN;
@@ -40,7 +44,7 @@ SET LOCAL session_replication_role = replica;
 SELECT pg_index.indexrelid::regclass::text AS name, pg_get_indexdef(pg_index.indexrelid) AS definition
 FROM pg_index
 WHERE pg_index.indrelid IN ('user_sessions'::regclass, 'orders'::regclass)
-    AND NOT pg_index.indisprimary
+    AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE pg_constraint.conindid = pg_index.indexrelid)
 ORDER BY name;
 
 -- name: drop_index
