@@ -18,7 +18,7 @@ def read_back(markdown: str) -> str:
 def test_it_escapes_every_mark_and_loses_no_word(text: str) -> None:
     shown = md(text)
     assert not re.search(r"(?<!\\)[!-/:-@\[\]^-`{-~]", shown.replace("\\\\", ""))
-    assert read_back(shown) == plain(text)
+    assert read_back(shown) == plain(text).replace("\u2060", "")
 
 
 @pytest.mark.parametrize(
