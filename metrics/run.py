@@ -12,6 +12,8 @@ from metrics.migrate import migrate
 from metrics.settings import PROJECT
 
 HOST = "127.0.0.1"
+# Ctrl-C, a service manager, and a terminal window that is closed.
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class PortTaken(DatabaseError):
@@ -19,10 +21,19 @@ class PortTaken(DatabaseError):
 
 
 def run_all(port: int) -> int:
-    """Serves the dashboard on loopback until Ctrl-C or SIGTERM: 0 then, else the dashboard's own exit code."""
+    """Serves the dashboard on loopback until it is asked to stop: 0 then, else the dashboard's own exit code."""
     check_port(port)
-    # A request to stop that comes while the shop is being filled ends that too.
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in STOPS:
+        # SIGINT too: what a script starts in the background inherits it ignored.
+        signal.signal(number, _interrupt)
+    try:
+        return _serve(port)
+    except KeyboardInterrupt:
+        # While the shop was being filled: nothing is half done, the next start fills it.
+        return 0
+
+
+def _serve(port: int) -> int:
     database = open_installation()
     try:
         if database.settings.database_url:
@@ -32,21 +43,25 @@ def run_all(port: int) -> int:
         flags = [f"--server.port={port}", f"--server.address={HOST}", "--server.headless=true"]
         # Its own group: Ctrl-C reaches this process alone, which then asks the child to stop.
         child = subprocess.Popen([*command, *flags], cwd=PROJECT, start_new_session=True, stdout=subprocess.DEVNULL)
-        print(f"Customer Metrics: http://{HOST}:{port}  (Ctrl-C stops it, the data stays)", flush=True)
         try:
+            print(f"Customer Metrics: http://{HOST}:{port}  (Ctrl-C stops it, the data stays)", flush=True)
             return child.wait()
         except KeyboardInterrupt:
             print("Stopping ...", flush=True)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            child.terminate()
-            try:
-                child.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
             return 0
+        finally:
+            _stop(child)
     finally:
         database.close()
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def check_port(port: int) -> None:
@@ -63,4 +78,7 @@ def check_port(port: int) -> None:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
+    # Once is enough: a whole process group gets it twice, from the terminal and from make, and stopping must not stop.
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
