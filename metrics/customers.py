@@ -195,6 +195,7 @@ def _get_statement(name: str, query: CustomerQuery) -> str:
         sort_column=sort.column,
         sort_type=sort.type,
         direction=order.sql,
+        nulls=sort.nulls,
         comparison=order.after,
     )
 

@@ -46,7 +46,7 @@ WITH page AS (
                     AND (c.latest_activity_at < :'after_latest'::timestamptz
                         OR (c.latest_activity_at = :'after_latest'::timestamptz AND c.user_id > :'after_id'::uuid)))
         END
-    ORDER BY :sort_column :direction NULLS LAST, c.latest_activity_at DESC, c.user_id
+    ORDER BY :sort_column :direction :nulls, c.latest_activity_at DESC, c.user_id
     LIMIT :'limit'::bigint
     OFFSET :'offset'::bigint
 )
@@ -89,7 +89,7 @@ SELECT
     page.sort_value::text AS sort_value
 FROM page
 JOIN metrics_customers AS c ON c.user_id = page.user_id
-ORDER BY page.sort_value :direction NULLS LAST, page.latest_activity_at DESC, page.user_id;
+ORDER BY page.sort_value :direction :nulls, page.latest_activity_at DESC, page.user_id;
 
 -- name: count_customers
 -- How many customers the same filters leave.
@@ -185,5 +185,5 @@ COPY (
         metrics_csv_text(c.primary_os) AS primary_os
     FROM :source AS c
     WHERE :matching
-    ORDER BY :sort_column :direction NULLS LAST, c.latest_activity_at DESC, c.user_id
+    ORDER BY :sort_column :direction :nulls, c.latest_activity_at DESC, c.user_id
 ) TO STDOUT (FORMAT csv, HEADER true, ENCODING 'UTF8');

@@ -236,9 +236,9 @@ CREATE VIEW public.metrics_customers AS
     COALESCE(summary.primary_device_type, 'Unknown'::text) AS primary_device,
     COALESCE(summary.primary_browser, 'Unknown'::text) AS primary_browser,
     COALESCE(summary.primary_os, 'Unknown'::text) AS primary_os,
-    (summary.total_sessions)::bigint AS sessions_in_period,
-    (summary.total_orders)::bigint AS orders_in_period,
-    (summary.total_bookings)::bigint AS bookings_in_period,
+    summary.total_sessions AS sessions_in_period,
+    summary.total_orders AS orders_in_period,
+    summary.total_bookings AS bookings_in_period,
     (summary.total_spent)::numeric AS spent_in_period
    FROM (public.user_activity_summary summary
      LEFT JOIN public.users u ON ((u.id = summary.user_id)));
@@ -271,9 +271,9 @@ SELECT
     c.primary_device,
     c.primary_browser,
     c.primary_os,
-    COALESCE(came.sessions, 0),
-    COALESCE(bought.orders, 0),
-    COALESCE(booked.bookings, 0),
+    COALESCE(came.sessions, 0)::integer,
+    COALESCE(bought.orders, 0)::integer,
+    COALESCE(booked.bookings, 0)::integer,
     COALESCE(bought.spent, 0)
 FROM metrics_customers AS c
 LEFT JOIN (

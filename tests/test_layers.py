@@ -117,6 +117,7 @@ def list_choices(text: str) -> list[dict[str, str]]:
                 "sort_column": sort.column,
                 "sort_type": sort.type,
                 "direction": order.sql,
+                "nulls": sort.nulls,
                 "comparison": order.after,
             }
             for interval in INTERVALS.values()

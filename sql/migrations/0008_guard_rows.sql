@@ -31,9 +31,10 @@ SELECT
     COALESCE(summary.primary_browser, 'Unknown') AS primary_browser,
     COALESCE(summary.primary_os, 'Unknown') AS primary_os,
     -- Without an interval the period is the lifetime.
-    summary.total_sessions::bigint AS sessions_in_period,
-    summary.total_orders::bigint AS orders_in_period,
-    summary.total_bookings::bigint AS bookings_in_period,
+    -- Bare columns: a cast would hide them from their indexes.
+    summary.total_sessions AS sessions_in_period,
+    summary.total_orders AS orders_in_period,
+    summary.total_bookings AS bookings_in_period,
     summary.total_spent::numeric AS spent_in_period
 FROM user_activity_summary AS summary
 -- A left join to a unique key is dropped by the planner where no column of users is asked for: pages jump by index alone.
@@ -168,9 +169,9 @@ SELECT
     c.primary_device,
     c.primary_browser,
     c.primary_os,
-    COALESCE(came.sessions, 0),
-    COALESCE(bought.orders, 0),
-    COALESCE(booked.bookings, 0),
+    COALESCE(came.sessions, 0)::integer,
+    COALESCE(bought.orders, 0)::integer,
+    COALESCE(booked.bookings, 0)::integer,
     COALESCE(bought.spent, 0)
 FROM metrics_customers AS c
 LEFT JOIN (
