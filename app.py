@@ -1,6 +1,7 @@
 """What `streamlit run app.py` serves: the pages, the private routes beside them, and the gate in front of both."""
 
 import gc
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,7 +43,11 @@ async def open_and_close(app: st.App) -> AsyncIterator[dict[str, object]]:
     """Opens the database before the first visitor comes; one that is away does not keep the dashboard from starting."""
     try:
         await anyio.to_thread.run_sync(get_installation)
-    except (DatabaseError, EmbeddedError) as error:
+    except EmbeddedError as error:
+        # Only a person can mend this. uvicorn would print a stack for whatever is raised here.
+        print(error, file=sys.stderr, flush=True)
+        os._exit(1)
+    except DatabaseError as error:
         print(error, file=sys.stderr, flush=True)
     # What is loaded by now stays: the collector need not look at it again.
     gc.collect()
@@ -55,8 +60,9 @@ async def open_and_close(app: st.App) -> AsyncIterator[dict[str, object]]:
 
 try:
     settings = load_settings()
-    if settings.database_url:
-        check_url("DATABASE_URL", settings.database_url)
+    for name, url in (("DATABASE_URL", settings.database_url), ("DATABASE_READ_URL", settings.database_read_url)):
+        if url:
+            check_url(name, url)
 except (SettingError, DatabaseError) as error:
     refuse_to_start(str(error))
 # Unset, it would be every address of this machine.

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from metrics.settings import PROJECT
+from tests.conftest import Server
 from tests.server import free_port, wait_until_up
 
 KEY = {"Authorization": "Bearer the-key"}
@@ -51,11 +52,19 @@ def stop(child: subprocess.Popen[str]) -> str:
     return child.communicate(timeout=30)[1]
 
 
-@pytest.fixture
-def dashboard(url: str) -> Iterator[str]:
-    """The address of a dashboard over an empty, migrated shop."""
+@pytest.fixture(scope="module")
+def shop_url(embedded_server: Server) -> Iterator[str]:
+    """A migrated shop without customers, for all tests of this file."""
+    fresh = embedded_server.create_database()
+    yield fresh
+    embedded_server.drop_database(fresh)
+
+
+@pytest.fixture(scope="module")
+def dashboard(shop_url: str) -> Iterator[str]:
+    """The address of a dashboard over it."""
     port = free_port()
-    child = start(port, DATABASE_URL=url, METRICS_API_KEYS="the-key")
+    child = start(port, DATABASE_URL=shop_url, METRICS_API_KEYS="the-key")
     try:
         wait_until_up(port)
         yield f"http://127.0.0.1:{port}"
@@ -119,8 +128,8 @@ def test_the_api_answers_beside_the_pages(dashboard: str) -> None:
     assert (unknown.status_code, unknown.headers["content-type"]) == (404, "application/json")
 
 
-def test_a_reader_who_leaves_takes_the_copy_along(dashboard: str, url: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
+def test_a_reader_who_leaves_takes_the_copy_along(dashboard: str, shop_url: str) -> None:
+    with psycopg.connect(shop_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO user_sessions (session_id, landing_page) "
             "SELECT n::text, repeat('/a/long/page', 20) FROM generate_series(1, 60000) n"
@@ -157,13 +166,33 @@ def test_it_starts_without_its_database_and_says_so() -> None:
     assert "secret-word" not in complaints
 
 
+@pytest.mark.parametrize(
+    ("environ", "wanted"),
+    [
+        ({"METRICS_HOME": "/proc/nowhere"}, "METRICS_HOME is '/proc/nowhere', which cannot be written"),
+        ({"DATABASE_URL": "mysql://root@localhost/shop"}, "DATABASE_URL starts with 'mysql://root'"),
+        ({"DATABASE_READ_URL": "standby"}, "DATABASE_READ_URL starts with 'standby'"),
+        ({"METRICS_API_KEYS": "k", "METRICS_RETENTION_DAYS": "0"}, "METRICS_RETENTION_DAYS is '0': use a whole number"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(environ: dict[str, str], wanted: str) -> None:
+    child = start(free_port(), **environ)
+    try:
+        complaints = child.communicate(timeout=60)[1]
+    finally:
+        stop(child)
+    assert child.returncode == 1
+    assert len(complaints.strip().splitlines()) == 1
+    assert complaints.startswith(wanted)
+
+
 @pytest.mark.parametrize("secrets", ['[auth]\ncookie_secret = "x"\n', "[auth\nbroken"])
-def test_it_is_closed_to_everybody_where_sign_in_is_configured(url: str, tmp_path: Path, secrets: str) -> None:
+def test_it_is_closed_to_everybody_where_sign_in_is_configured(shop_url: str, tmp_path: Path, secrets: str) -> None:
     (tmp_path / ".streamlit").mkdir()
     (tmp_path / ".streamlit" / "config.toml").write_text('[server]\naddress = "127.0.0.1"\nheadless = true\n')
     (tmp_path / ".streamlit" / "secrets.toml").write_text(secrets)
     port = free_port()
-    child = start(port, cwd=str(tmp_path), DATABASE_URL=url, PYTHONPATH=str(PROJECT))
+    child = start(port, cwd=str(tmp_path), DATABASE_URL=shop_url, PYTHONPATH=str(PROJECT))
     try:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and child.poll() is None:
