@@ -41,13 +41,18 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A rolling window of `days`, or no lower bound; charts cut it into `bucket`s, customers come from `source`."""
+    """A rolling window of `days`, or no lower bound; charts cut it into `bucket`s, customers come from `source`.
+
+    `period` is the part of the list's statement that has the interval's counts: for lifetimes the page itself need not
+    read them, and finds its place by index alone.
+    """
 
     key: str
     label: str
     days: int | None
     bucket: str
     source: str
+    period: str
 
     def get_since(self, as_of: datetime) -> datetime | None:
         """Where the window that ends at as_of begins; None without a lower bound."""
@@ -105,10 +110,10 @@ SORTS = _table(
 _BETWEEN = "metrics_customers_between(:'since'::timestamptz, :'as_of'::timestamptz)"
 
 INTERVALS = _table(
-    Interval("all", "All Time", None, "month", "metrics_customers"),
-    Interval("daily", "Last 24 Hours", 1, "hour", _BETWEEN),
-    Interval("weekly", "Last 7 Days", 7, "day", _BETWEEN),
-    Interval("monthly", "Last 30 Days", 30, "day", _BETWEEN),
+    Interval("all", "All Time", None, "month", "metrics_customers", "c"),
+    Interval("daily", "Last 24 Hours", 1, "hour", _BETWEEN, "page"),
+    Interval("weekly", "Last 7 Days", 7, "day", _BETWEEN, "page"),
+    Interval("monthly", "Last 30 Days", 30, "day", _BETWEEN, "page"),
 )
 
 ORDERS = _table(

@@ -195,7 +195,10 @@ def _get_statement(name: str, query: CustomerQuery) -> str:
         sort_column=sort.column,
         sort_type=sort.type,
         direction=order.sql,
-        nulls=sort.nulls,
+        # Ascending, hundreds of thousands of customers tie at zero: sorting a million of them (0.3 s) beats walking the
+        # index backwards and sorting the ties (4 s), and NULLS FIRST, where nothing is NULL, keeps the planner off it.
+        nulls=sort.nulls or ("NULLS FIRST" if query.order == "asc" else ""),
+        period=INTERVALS[query.interval].period,
         comparison=order.after,
     )
 

@@ -94,7 +94,7 @@ def test_every_statement_prepares_against_the_schema(url: str) -> None:
         for name, text in list_statements().items():
             for choice in list_choices(text):
                 statement = get_statement(name, **fragments, **choice)
-                if re.match(r"/\*.*\*/\s*(COPY|DROP|SET|ANALYZE)", statement, re.DOTALL):
+                if re.match(r"/\*.*\*/\s*(COPY|DROP|SET|ANALYZE|VACUUM)", statement, re.DOTALL):
                     inner = re.search(r"COPY \((.*)\) TO STDOUT", statement, re.DOTALL)
                     if not inner:
                         continue
@@ -118,6 +118,7 @@ def list_choices(text: str) -> list[dict[str, str]]:
                 "sort_type": sort.type,
                 "direction": order.sql,
                 "nulls": sort.nulls,
+                "period": interval.period,
                 "comparison": order.after,
             }
             for interval in INTERVALS.values()
