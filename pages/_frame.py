@@ -12,7 +12,7 @@ from pages.widgets.viewer import gate
 HERE = Path(__file__).resolve().parent
 
 # A local icon: a material one would be fetched from a font service by every browser.
-st.set_page_config(page_icon=str(HERE / "icon.png"), layout="wide")
+st.set_page_config(page_icon=str(HERE / "icon.png"), layout="wide", initial_sidebar_state=272)
 gate()
 
 CUSTOMERS = st.Page(HERE / "customers.py", title="Customers", icon=":material/group:", default=True)

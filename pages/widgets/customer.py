@@ -25,7 +25,7 @@ from pages.widgets.definitions import define
 from pages.widgets.downloads import link_sessions_csv
 from pages.widgets.pager import PAGE_SIZE, count_pages, describe_rows
 from pages.widgets.tables import show_sessions
-from pages.widgets.text import md, md_gray
+from pages.widgets.text import md, md_cell, md_gray
 
 
 def describe_customer(customer: Customer, sort: str, as_of: datetime) -> str:
@@ -45,7 +45,7 @@ def describe_customer(customer: Customer, sort: str, as_of: datetime) -> str:
         md_gray(customer.email) if customer.email and customer.email != customer.full_name else "",
         ":green-badge[Active]" if customer.is_active else "",
         counts.replace("\u00a0·\u00a0", " · "),
-        f":gray[{md(seen)}]",
+        f":gray[{md_cell(seen)}]",
     ]
     return "\u2002".join(part for part in parts if part)
 

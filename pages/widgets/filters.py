@@ -50,8 +50,14 @@ def show_sidebar(sorts: bool) -> None:
             help="A rolling window that ends now. It changes the counts and hides nobody.",
             filter_mode=None,
         )
-        st.caption(f":material/schedule: Times in {get_settings().timezone}")
+        show_timezone()
     write_url(sortBy="sessions", sortOrder="desc", interval="all")
+
+
+@st.fragment(run_every=60)
+def show_timezone() -> None:
+    """The zone of every time on screen; asking again wakes a page whose server was restarted meanwhile."""
+    st.caption(f":material/schedule: Times in {get_settings().timezone}")
 
 
 def get_interval() -> str:

@@ -36,7 +36,7 @@ def show_sessions(sessions: list[Session]) -> None:
             "Device": md_device(session.device_type),
             "Browser": md_cell(format_browser(session.browser_name, session.browser_version)),
             "OS": md_cell(format_os(session.os_name, session.os_version)),
-            "Location": md_cell(format_location(session.city, session.country)),
+            "Location": md(format_location(session.city, session.country)),
             "IP": md_cell(session.ip_address or NONE),
         }
         for session in sessions
