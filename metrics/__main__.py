@@ -4,6 +4,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
+import psycopg
+
 from metrics.database import DatabaseError, open_database
 from metrics.embedded import EmbeddedError
 from metrics.settings import SettingError, load_settings
@@ -18,6 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(chosen)
     except (SettingError, EmbeddedError, DatabaseError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except psycopg.Error as error:
+        # A right that is missing, a server that went away: its own words, without the statement.
+        print(f"The database refuses: {str(error).strip().splitlines()[0]}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
@@ -42,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=run_demo)
 
     run = commands.add_parser("run", help="start the dashboard, with an embedded database and demo shop if need be")
-    run.add_argument("--port", type=int, default=8501)
+    run.add_argument("--port", type=int, choices=range(1, 65536), default=8501, metavar="PORT")
     run.set_defaults(command=run_dashboard)
     return parser
 

@@ -128,11 +128,19 @@ def check_url(name: str, url: str) -> None:
     """Raises BadDatabaseUrl, without the password, for what PostgreSQL would not take."""
     wanted = "use postgresql://user:password@host:5432/database"
     if not url.startswith(("postgresql://", "postgres://")):
-        raise BadDatabaseUrl(f"{name} starts with {url[:12].split('@', maxsplit=1)[0]!r}: {wanted}")
+        scheme, found, _ = url.partition("://")
+        seen = f"starts with {scheme + found!r}" if found else "is not a URL"
+        raise BadDatabaseUrl(f"{name} {seen}: {wanted}")
     try:
-        conninfo_to_dict(url)
+        parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         raise BadDatabaseUrl(f"{name} cannot be read as a URL: {wanted}") from None
+    # With @ or / in a password, the rest of the password would be read as the host or the port, and be printed as such.
+    ports = str(parts.get("port") or "").split(",")
+    if "@" in str(parts.get("host") or "") or not all(port.isdecimal() or not port for port in ports):
+        raise BadDatabaseUrl(
+            f"{name} cannot be read as a URL: {wanted}, the port a number, @ in a password written %40 and / %2F"
+        )
 
 
 @contextmanager
@@ -144,7 +152,9 @@ def connect(url: str, *, autocommit: bool = False) -> Iterator[psycopg.Connectio
             url, autocommit=autocommit, connect_timeout=CONNECT_TIMEOUT_SECONDS, application_name="metrics"
         )
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise DatabaseAway(f"The database does not answer ({reason}): check DATABASE_URL") from None
+        lines = [line.strip() for line in str(error).splitlines()]
+        reason = [line for line in lines if line and not line.startswith("Is the server running")][-1]
+        deed = "refuses the connection" if "FATAL" in reason else "does not answer"
+        raise DatabaseAway(f"The database {deed} ({reason}): check DATABASE_URL") from None
     with connection:
         yield connection

@@ -157,6 +157,6 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         text = environ.get(setting.name, "").strip() or setting.default
         try:
             values[setting.field] = setting.read(text)
-        except (ValueError, KeyError, OSError):
+        except (ValueError, KeyError, OSError, RuntimeError):
             raise SettingError(f"{setting.name} is {text!r}: use {setting.accepts}") from None
     return Settings(**values)

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
 
 from metrics.settings import PROJECT
+from metrics.statements import SQL_FOLDER
 from tests.server import free_port, wait_until_up
 
 
@@ -78,8 +80,21 @@ def test_run_says_that_the_port_is_taken() -> None:
         assert_one_sentence(run("run", "--port", str(port)), f"Port {port} is in use")
 
 
-def test_a_command_that_is_none_is_refused() -> None:
+def test_words_that_are_none_are_refused() -> None:
     assert run("dance").returncode == 2
+    assert run("run", "--port", "99999").returncode == 2
+
+
+def test_a_user_without_rights_is_told_in_one_sentence(empty_url: str) -> None:
+    with psycopg.connect(empty_url) as connection:
+        connection.execute((SQL_FOLDER / "demo_shop.sql").read_bytes())
+        connection.execute("CREATE ROLE stranger LOGIN")
+    try:
+        result = run("migrate", DATABASE_URL=empty_url.replace("postgres:@", "stranger@"))
+        assert_one_sentence(result, "permission denied for schema public")
+    finally:
+        with psycopg.connect(empty_url) as connection:
+            connection.execute("DROP ROLE stranger")
 
 
 def test_run_names_what_the_shop_lacks(empty_url: str) -> None:
@@ -96,13 +111,17 @@ def test_run_fills_serves_stops_and_keeps_the_data(tmp_path: Path, ending: signa
     for _ in range(2):
         port = free_port()
         command = [sys.executable, "-m", "metrics", "run", "--port", str(port)]
-        child = subprocess.Popen(command, cwd=PROJECT, env=environ, stdout=subprocess.PIPE, text=True)
+        # As a script starts it in the background: with SIGINT ignored.
+        words = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
+        child = subprocess.Popen(words, cwd=PROJECT, env=environ, stdout=subprocess.PIPE, text=True)
         try:
             wait_until_up(port)
             customers = httpx2.get(f"http://127.0.0.1:{port}/export/customers.csv").text
             filled.append(sorted(row.split(",")[0] for row in customers.splitlines()))
         finally:
             child.send_signal(ending)
+            # As a process group does it, once from the terminal and once from make.
+            child.send_signal(signal.SIGTERM)
             output, _ = child.communicate(timeout=30)
         assert child.returncode == 0
         assert f"http://127.0.0.1:{port}" in output

@@ -8,7 +8,7 @@ import pytest
 
 from metrics import customers
 from metrics.customers import CustomerQuery
-from metrics.database import BadDatabaseUrl, Database, DatabaseAway, SchemaMissing, open_database
+from metrics.database import BadDatabaseUrl, Database, DatabaseAway, SchemaMissing, connect, open_database
 from metrics.settings import load_settings
 from metrics.viewer import NotAllowed, Viewer
 from tests.conftest import Server
@@ -72,10 +72,39 @@ def test_it_comes_back_by_itself_after_its_connections_were_cut(
     assert customers.count_customers(database, ada, CustomerQuery()) == 0
 
 
-@pytest.mark.parametrize("seen", ["mysql://root@localhost/shop", "shop", "postgresql://[bad"])
-def test_it_refuses_a_url_that_is_none(seen: str) -> None:
-    with pytest.raises(BadDatabaseUrl, match=r"use postgresql://user:password@host:5432/database"):
+@pytest.mark.parametrize(
+    "seen",
+    [
+        "mysql://root:se-cret@localhost/shop",
+        "shop",
+        "password=se-cret host=localhost",
+        "postgresql://[bad",
+        "postgresql://shop:se@cret@localhost/shop",
+        "postgresql://shop:se-cret/@localhost/shop",
+        "postgresql://shop:se-cret@localhost:port/shop",
+        "postgresql://shop:se%-cret@localhost/shop",
+    ],
+)
+def test_it_refuses_a_url_that_is_none_and_keeps_the_password(seen: str) -> None:
+    with pytest.raises(BadDatabaseUrl, match=r"use postgresql://user:password@host:5432/database") as error:
         open_database(load_settings({"DATABASE_URL": seen}))
+    assert "cret" not in str(error.value)
+
+
+def test_it_says_why_the_server_refuses(embedded_server: Server) -> None:
+    target = embedded_server.get_url("no_such_shop")
+    wanted = 'refuses the connection .*database "no_such_shop" does not exist'
+    with pytest.raises(DatabaseAway, match=wanted), connect(target):
+        pass
+
+
+@pytest.mark.parametrize("target", ["postgresql://127.0.0.1:1/shop", "postgresql://no-such-host.invalid/shop"])
+def test_it_gives_the_reason_and_no_hint_of_the_driver(target: str) -> None:
+    with (
+        pytest.raises(DatabaseAway, match=r"does not answer \(.*(refused|resolve).*\): check DATABASE_URL"),
+        connect(target),
+    ):
+        pass
 
 
 def test_it_says_in_one_sentence_that_nobody_answers(ada: Viewer) -> None:

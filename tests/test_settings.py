@@ -34,6 +34,7 @@ def test_it_reads_words_with_commas_or_blanks() -> None:
         ("METRICS_TRUST_CLIENT_USER_ID", "yes", "METRICS_TRUST_CLIENT_USER_ID is 'yes': use true or false"),
         ("METRICS_ENDPOINT_PORT", "70000", "METRICS_ENDPOINT_PORT is '70000': use a port from 1 to 65535"),
         ("METRICS_IP_STORAGE", "half", "METRICS_IP_STORAGE is 'half': use truncated, full or none"),
+        ("METRICS_HOME", "~nobody-of-that-name/x", "METRICS_HOME is '~nobody-of-that-name/x': use a folder"),
         ("METRICS_CURRENCY", "shilling", "METRICS_CURRENCY is 'shilling': use three capital letters, such as TZS"),
     ],
 )
