@@ -85,9 +85,9 @@ def make_crowd(rng: Random, count: int) -> Crowd:
     rng.shuffle(ranks)
     for moment, rank in zip(joined, ranks, strict=True):
         # Long-tailed: the busiest come hundreds of times, the median a handful, a third never.
-        comes = 0.0 if rank % 3 == 0 else rank**-0.6
+        comes = 0.0 if rank % 3 == 0 else (rank + 3) ** -0.62
         visits.append(comes)
-        purchases.append(0.0 if rank % 5 in (0, 3) else (comes or 0.02 * rank**-0.6))
+        purchases.append(0.0 if rank % 5 in (0, 3) else (comes or 0.02 * (rank + 3) ** -0.62))
         left.append(rng.random() * -moment if rng.random() < 0.3 else 0.0)
     return Crowd(
         ids=[str(UUID(int=rng.getrandbits(128), version=4)) for _ in range(count)],
