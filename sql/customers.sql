@@ -22,6 +22,43 @@
         ELSE true
     END
 
+-- fragment: lifetime
+-- Who a customer is, and what they did in all time.
+c.id,
+c.email,
+c.first_name,
+c.last_name,
+c.full_name,
+c.phone,
+c.city,
+c.country,
+c.registered_at,
+c.total_sessions,
+c.total_orders,
+c.total_bookings,
+c.total_reviews,
+c.total_spent
+
+-- fragment: latest
+-- What a customer did last, with what they usually come, and whether they are here now.
+c.last_login_at AS last_login,
+c.last_order_at,
+c.last_order_amount,
+c.last_booking_at,
+c.last_booking_service,
+NULLIF(c.latest_activity_at, '-infinity') AS latest_activity_at,
+c.primary_device,
+c.primary_browser,
+c.primary_os,
+EXISTS (
+    SELECT 1
+    FROM metrics_sessions AS s
+    WHERE s.user_id = c.user_id
+        AND s.ended_at IS NULL
+        AND NOT s.is_bot
+        AND COALESCE(s.last_activity_at, s.started_at) > :'as_of'::timestamptz - :'timeout'::interval
+) AS is_active
+
 -- name: list_customers
 -- One page: sorted over the whole base before the limit, NULLs last, ties by latest activity, then by id.
 WITH page AS (
@@ -51,41 +88,12 @@ WITH page AS (
     OFFSET :'offset'::bigint
 )
 SELECT
-    c.id,
-    c.email,
-    c.first_name,
-    c.last_name,
-    c.full_name,
-    c.phone,
-    c.city,
-    c.country,
-    c.registered_at,
-    c.total_sessions,
-    c.total_orders,
-    c.total_bookings,
-    c.total_reviews,
-    c.total_spent,
+    :lifetime,
     :period.sessions_in_period,
     :period.orders_in_period,
     :period.bookings_in_period,
     :period.spent_in_period,
-    c.last_login_at AS last_login,
-    c.last_order_at,
-    c.last_order_amount,
-    c.last_booking_at,
-    c.last_booking_service,
-    NULLIF(c.latest_activity_at, '-infinity') AS latest_activity_at,
-    c.primary_device,
-    c.primary_browser,
-    c.primary_os,
-    EXISTS (
-        SELECT 1
-        FROM metrics_sessions AS s
-        WHERE s.user_id = page.user_id
-            AND s.ended_at IS NULL
-            AND NOT s.is_bot
-            AND COALESCE(s.last_activity_at, s.started_at) > :'as_of'::timestamptz - :'timeout'::interval
-    ) AS is_active,
+    :latest,
     page.sort_value::text AS sort_value
 FROM page
 JOIN metrics_customers AS c ON c.user_id = page.user_id
@@ -100,41 +108,12 @@ WHERE :matching;
 -- name: get_customer
 -- One customer by id, with the counts of the interval.
 SELECT
-    c.id,
-    c.email,
-    c.first_name,
-    c.last_name,
-    c.full_name,
-    c.phone,
-    c.city,
-    c.country,
-    c.registered_at,
-    c.total_sessions,
-    c.total_orders,
-    c.total_bookings,
-    c.total_reviews,
-    c.total_spent,
+    :lifetime,
     c.sessions_in_period,
     c.orders_in_period,
     c.bookings_in_period,
     c.spent_in_period,
-    c.last_login_at AS last_login,
-    c.last_order_at,
-    c.last_order_amount,
-    c.last_booking_at,
-    c.last_booking_service,
-    NULLIF(c.latest_activity_at, '-infinity') AS latest_activity_at,
-    c.primary_device,
-    c.primary_browser,
-    c.primary_os,
-    EXISTS (
-        SELECT 1
-        FROM metrics_sessions AS s
-        WHERE s.user_id = c.user_id
-            AND s.ended_at IS NULL
-            AND NOT s.is_bot
-            AND COALESCE(s.last_activity_at, s.started_at) > :'as_of'::timestamptz - :'timeout'::interval
-    ) AS is_active,
+    :latest,
     NULL AS sort_value
 FROM :source AS c
 WHERE c.user_id = :'user_id'::uuid;
