@@ -45,7 +45,7 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One hour, day or month of the local time zone."""
+    """One hour, day or month of the local time zone; without a session there, nothing to average or divide."""
 
     bucket_at: datetime
     sessions: int
@@ -53,6 +53,9 @@ class Point:
     orders: int
     bookings: int
     revenue: Decimal
+    new_users: int
+    avg_duration_seconds: float | None
+    end_rate_percent: Decimal | None
 
 
 def get_statistics(
@@ -117,6 +120,8 @@ def list_series(
             "bucket": row.bucket,
             "timezone": database.settings.timezone,
             "include_bots": include_bots,
+            "timeout": timedelta(minutes=database.settings.timeout_minutes),
+            "cap": CAP,
         }
         points = connection.cursor(row_factory=class_row(Point))
         return points.execute(get_statement("list_series"), values, prepare=False).fetchall()

@@ -79,7 +79,7 @@ SELECT LEAST(
 );
 
 -- name: list_series
--- One point an hour, day or month of the local time zone from since to as_of, zeros included.
+-- One point an hour, day or month of the local time zone from since to as_of, zeros included; NULL without a session.
 WITH buckets AS (
     SELECT local_at AT TIME ZONE :'timezone'::text AS bucket_at
     FROM generate_series(
@@ -92,11 +92,20 @@ visits AS (
     SELECT
         date_trunc(:'bucket'::text, s.started_at, :'timezone'::text) AS bucket_at,
         count(*) AS sessions,
-        count(DISTINCT s.user_id) AS customers
-    FROM metrics_sessions AS s
+        count(DISTINCT s.user_id) AS customers,
+        avg(s.duration_seconds) AS avg_duration_seconds,
+        round(100.0 * count(*) FILTER (WHERE NOT s.is_active) / count(*), 2) AS end_rate_percent
+    FROM metrics_sessions_at(:'as_of'::timestamptz, :'timeout'::interval, :'cap'::interval) AS s
     WHERE s.started_at >= :'since'::timestamptz
         AND s.started_at < :'as_of'::timestamptz
         AND (:'include_bots'::boolean OR NOT s.is_bot)
+    GROUP BY 1
+),
+joined AS (
+    SELECT date_trunc(:'bucket'::text, c.registered_at, :'timezone'::text) AS bucket_at, count(*) AS customers
+    FROM metrics_customers AS c
+    WHERE c.registered_at >= :'since'::timestamptz
+        AND c.registered_at < :'as_of'::timestamptz
     GROUP BY 1
 ),
 bought AS (
@@ -124,8 +133,12 @@ SELECT
     COALESCE(visits.customers, 0) AS unique_users,
     COALESCE(bought.orders, 0) AS orders,
     COALESCE(booked.bookings, 0) AS bookings,
-    COALESCE(bought.revenue, 0) AS revenue
+    COALESCE(bought.revenue, 0) AS revenue,
+    COALESCE(joined.customers, 0) AS new_users,
+    visits.avg_duration_seconds,
+    visits.end_rate_percent
 FROM buckets
+LEFT JOIN joined ON joined.bucket_at = buckets.bucket_at
 LEFT JOIN visits ON visits.bucket_at = buckets.bucket_at
 LEFT JOIN bought ON bought.bucket_at = buckets.bucket_at
 LEFT JOIN booked ON booked.bucket_at = buckets.bucket_at

@@ -270,3 +270,15 @@ def test_it_counts_who_is_online(shop: Shop, ada: Viewer) -> None:
     online = count_online(shop.database, ada, as_of=shop.as_of)
     assert (online.customers, online.guests) == recount_periods.count_online(shop.base, shop.as_of)
     assert online.customers
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_its_lines_add_up_to_its_cards(shop: Shop, ada: Viewer, interval: str) -> None:
+    card = get_statistics(shop.database, ada, interval, as_of=shop.as_of)
+    points = list_series(shop.database, ada, interval, as_of=shop.as_of)
+    ended = [round(point.sessions * (point.end_rate_percent or 0) / 100) for point in points]
+    assert sum(ended) == card.ended_sessions
+    seconds = sum((point.avg_duration_seconds or 0) * count for point, count in zip(points, ended, strict=True))
+    assert seconds == pytest.approx((card.avg_duration_seconds or 0) * card.closed_sessions)
+    if interval != "all":
+        assert sum(point.new_users for point in points) == card.new_users_in_period

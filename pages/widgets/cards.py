@@ -48,7 +48,8 @@ def list_cards(now: Statistics, before: Statistics | None, points: Sequence[Poin
     def course(name: str) -> tuple[float, ...]:
         # The ends hold only a part of an hour, day or month, and would read as a fall.
         whole = points[1:-1] if len(points) > 4 else points
-        return tuple(float(getattr(point, name)) for point in whole)
+        # Where nobody came, there is no average: the line passes over it.
+        return tuple(float(value) for value in (getattr(point, name) for point in whole) if value is not None)
 
     def compare(name: str) -> tuple[float | Decimal | None, float | Decimal | None]:
         return getattr(now, name), getattr(before, name) if before else None
@@ -72,6 +73,7 @@ def list_cards(now: Statistics, before: Statistics | None, points: Sequence[Poin
             f"{format_count(now.new_users_in_period)} registered in the interval" if now.since else "ever registered",
             now.total_users,
             earlier,
+            course("new_users"),
         ),
         Card(
             "Active customers",
@@ -95,6 +97,7 @@ def list_cards(now: Statistics, before: Statistics | None, points: Sequence[Poin
             "duration",
             lengths,
             *compare("avg_duration_seconds"),
+            course("avg_duration_seconds"),
         ),
         Card(
             "End rate",
@@ -102,6 +105,7 @@ def list_cards(now: Statistics, before: Statistics | None, points: Sequence[Poin
             "end_rate",
             f"{_percent(now.explicit_end_rate_percent)} reported · {format_count(now.active_sessions)} active",
             *compare("end_rate_percent"),
+            course("end_rate_percent"),
         ),
         Card(
             "Orders",
