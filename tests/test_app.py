@@ -170,8 +170,8 @@ def test_it_starts_without_its_database_and_says_so() -> None:
     ("environ", "wanted"),
     [
         ({"METRICS_HOME": "/proc/nowhere"}, "METRICS_HOME is '/proc/nowhere', which cannot be written"),
-        ({"DATABASE_URL": "mysql://root@localhost/shop"}, "DATABASE_URL starts with 'mysql://root'"),
-        ({"DATABASE_READ_URL": "standby"}, "DATABASE_READ_URL starts with 'standby'"),
+        ({"DATABASE_URL": "mysql://root@localhost/shop"}, "DATABASE_URL starts with 'mysql://': use postgresql://"),
+        ({"DATABASE_READ_URL": "standby"}, "DATABASE_READ_URL is not a URL: use postgresql://"),
         ({"METRICS_API_KEYS": "k", "METRICS_RETENTION_DAYS": "0"}, "METRICS_RETENTION_DAYS is '0': use a whole number"),
     ],
 )
