@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from types import FrameType
 
 from metrics.database import DatabaseError
@@ -45,7 +46,10 @@ def _serve(port: int) -> int:
         child = subprocess.Popen([*command, *flags], cwd=PROJECT, start_new_session=True, stdout=subprocess.DEVNULL)
         try:
             print(f"Customer Metrics: http://{HOST}:{port}  (Ctrl-C stops it, the data stays)", flush=True)
-            return child.wait()
+            while True:
+                # Not one long wait: a signal that reaches the pool's thread would leave this one asleep for ever.
+                with suppress(subprocess.TimeoutExpired):
+                    return child.wait(timeout=1)
         except KeyboardInterrupt:
             print("Stopping ...", flush=True)
             return 0
