@@ -128,22 +128,3 @@ def test_run_fills_serves_stops_and_keeps_the_data(tmp_path: Path, ending: signa
         assert not (tmp_path / "postgres" / "postmaster.pid").exists()
     assert len(filled[0]) == 2_001
     assert filled[0] == filled[1]
-
-
-def test_streamlit_run_ends_with_one_sentence_for_a_bad_setting() -> None:
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={free_port()}"]
-    environ = clean_environ() | {"METRICS_TIMEZONE": "Mars"}
-    result = subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True, timeout=60, check=False)
-    assert result.returncode != 0
-    assert "METRICS_TIMEZONE is 'Mars': use a name of the time zone database" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def test_streamlit_run_refuses_the_world() -> None:
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={free_port()}"]
-    command.append("--server.address=0.0.0.0")
-    result = subprocess.run(
-        command, cwd=PROJECT, env=clean_environ(), capture_output=True, text=True, timeout=60, check=False
-    )
-    assert result.returncode != 0
-    assert "without sign-in the dashboard serves 127.0.0.1 only" in result.stderr
