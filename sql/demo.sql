@@ -70,3 +70,11 @@ SELECT pg_advisory_xact_lock(5127904);
 -- name: count_shop_tables
 -- How many of the shop's tables are there.
 SELECT count(*) FROM unnest(:'tables'::text[]) AS name WHERE to_regclass(name) IS NOT NULL;
+
+-- name: mark_demo
+-- Says of this shop that its customers were made up.
+COMMENT ON TABLE users IS 'Filled by python -m metrics demo';
+
+-- name: is_demo
+-- Whether it was said.
+SELECT COALESCE(obj_description(to_regclass('users'), 'pg_class') = 'Filled by python -m metrics demo', false);

@@ -2,6 +2,34 @@
 
 COMMENT ON SCHEMA public IS 'standard public schema';
 
+CREATE TYPE public.metrics_beacon AS (
+	n integer,
+	id uuid,
+	session_id text,
+	t bigint,
+	age double precision,
+	up double precision,
+	received_at timestamp with time zone,
+	user_id uuid,
+	states_identity boolean,
+	is_verified boolean,
+	is_end boolean,
+	reason text,
+	previous_session_id text,
+	device_type text,
+	browser_name text,
+	browser_version text,
+	os_name text,
+	os_version text,
+	is_bot boolean,
+	ip_address inet,
+	country text,
+	city text,
+	landing_page text,
+	referrer text,
+	user_agent text
+);
+
 CREATE TYPE public.metrics_booking_change AS (
 	user_id uuid,
 	bookings integer
@@ -300,9 +328,149 @@ CREATE FUNCTION public.metrics_duration_seconds(started_at timestamp with time z
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (ended_at IS NOT NULL) THEN (LEAST(GREATEST(EXTRACT(epoch FROM (ended_at - started_at)), (0)::numeric), EXTRACT(epoch FROM cap)))::double precision ELSE NULL::double precision END;
 
+CREATE FUNCTION public.metrics_end_sessions(beacons json, timeout interval, cap interval) RETURNS TABLE(n integer, is_known boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH asked AS MATERIALIZED (
+        SELECT b.n, b.session_id, b.t, b.reason, metrics_happened_at(b.received_at, b.age, cap) AS happened_at
+        FROM json_populate_recordset(NULL::metrics_beacon, beacons) AS b
+        ORDER BY b.session_id
+    ),
+    found AS MATERIALIZED (
+        SELECT
+            asked.n,
+            asked.t,
+            CASE WHEN asked.happened_at >= s.started_at + cap THEN 'cap' ELSE asked.reason END AS reason,
+            s.id,
+            s.ended_at IS NOT NULL AND NOT metrics_is_provisional(s.end_reason) AS is_final,
+            LEAST(
+                CASE
+                    -- A tab left open for hours and then closed was not visited for hours.
+                    WHEN asked.happened_at >= s.last_activity_at + timeout THEN s.last_activity_at
+                    ELSE GREATEST(asked.happened_at, s.last_activity_at)
+                END,
+                s.started_at + cap
+            ) AS end_at,
+            -- An end that was written earlier is believed, and so is who knows better than the server's timeout.
+            s.ended_at IS NULL
+                OR COALESCE(asked.t < s.end_key, false)
+                OR (s.end_reason = 'timeout' AND asked.happened_at < s.last_activity_at + timeout) AS is_first,
+            -- Written before the latest sign of life: somebody was there after it.
+            COALESCE(asked.t < s.life_key, false) AS is_none
+        FROM asked
+        CROSS JOIN LATERAL (
+            SELECT
+                s.id, s.started_at, s.ended_at, s.end_reason, s.life_key, s.end_key,
+                COALESCE(s.last_activity_at, s.started_at) AS last_activity_at
+            FROM user_sessions AS s
+            WHERE s.session_id = asked.session_id
+            ORDER BY s.ended_at IS NULL DESC, s.started_at DESC, s.id DESC
+            LIMIT 1
+            FOR UPDATE
+        ) AS s
+    ),
+    ended AS (
+        UPDATE user_sessions AS s
+        SET ended_at = CASE WHEN found.is_first THEN found.end_at ELSE s.ended_at END,
+            end_key = CASE WHEN found.is_first THEN found.t ELSE s.end_key END,
+            end_reason = CASE WHEN found.is_final THEN s.end_reason ELSE found.reason END
+        FROM found
+        WHERE s.id = found.id
+            AND NOT found.is_none
+            AND (found.is_first OR (NOT found.is_final AND found.reason IN ('sign_out', 'user_switch')))
+    )
+    SELECT asked.n, found.id IS NOT NULL
+    FROM asked
+    LEFT JOIN found ON found.n = asked.n;
+END
+$$;
+
 CREATE FUNCTION public.metrics_ended_at(started_at timestamp with time zone, last_activity_at timestamp with time zone, ended_at timestamp with time zone, as_of timestamp with time zone, timeout interval) RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN COALESCE(ended_at, CASE WHEN (COALESCE(last_activity_at, started_at) <= (as_of - timeout)) THEN COALESCE(last_activity_at, started_at) ELSE NULL::timestamp with time zone END);
+
+CREATE FUNCTION public.metrics_happened_at(received_at timestamp with time zone, ago double precision, cap interval) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (COALESCE(received_at, now()) - LEAST((GREATEST(COALESCE(ago, (0)::double precision), (0)::double precision) * '00:00:00.001'::interval), cap));
+
+CREATE FUNCTION public.metrics_heartbeat_sessions(beacons json, timeout interval, cap interval) RETURNS TABLE(n integer, next_step text, started_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH asked AS MATERIALIZED (
+        SELECT
+            b.n,
+            b.session_id,
+            b.t,
+            COALESCE(b.states_identity, false) AND b.t IS NOT NULL AS states_identity,
+            u.id AS user_id,
+            metrics_happened_at(b.received_at, b.age, cap) AS happened_at
+        FROM json_populate_recordset(NULL::metrics_beacon, beacons) AS b
+        LEFT JOIN users AS u ON u.id = b.user_id
+        ORDER BY b.session_id
+    ),
+    found AS MATERIALIZED (
+        SELECT
+            asked.n,
+            asked.t,
+            s.id,
+            s.started_at,
+            GREATEST(asked.happened_at, s.started_at) AS happened_at,
+            COALESCE(s.last_activity_at, s.started_at) AS last_activity_at,
+            s.ended_at IS NOT NULL AND NOT metrics_is_provisional(s.end_reason) AS is_final,
+            (asked.states_identity AND asked.user_id IS DISTINCT FROM s.user_id)
+                OR asked.happened_at >= COALESCE(s.last_activity_at, s.started_at) + timeout
+                OR asked.happened_at >= s.started_at + cap AS is_over,
+            -- Written before what is stored, arrived after it.
+            COALESCE(asked.t <= GREATEST(s.life_key, s.end_key), false) AS is_late
+        FROM asked
+        CROSS JOIN LATERAL (
+            SELECT * FROM user_sessions AS s
+            WHERE s.session_id = asked.session_id
+            ORDER BY s.ended_at IS NULL DESC, s.started_at DESC, s.id DESC
+            LIMIT 1
+            FOR UPDATE
+        ) AS s
+    ),
+    lived AS (
+        UPDATE user_sessions AS s
+        SET last_activity_at = GREATEST(
+                found.last_activity_at,
+                LEAST(found.happened_at, CASE WHEN found.is_late THEN s.ended_at END)
+            ),
+            life_key = GREATEST(s.life_key, found.t),
+            ended_at = CASE WHEN found.is_late THEN s.ended_at END,
+            end_reason = CASE WHEN found.is_late THEN s.end_reason END,
+            end_key = CASE WHEN found.is_late THEN s.end_key END
+        FROM found
+        WHERE s.id = found.id AND NOT found.is_over AND (found.is_late OR NOT found.is_final)
+    )
+    SELECT
+        asked.n,
+        CASE
+            WHEN found.id IS NULL THEN 'start'
+            WHEN found.is_final OR found.is_over THEN 'new'
+        END,
+        found.started_at
+    FROM asked
+    LEFT JOIN found ON found.n = asked.n;
+END
+$$;
 
 CREATE FUNCTION public.metrics_is_counted_booking(status text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -311,6 +479,10 @@ CREATE FUNCTION public.metrics_is_counted_booking(status text) RETURNS boolean
 CREATE FUNCTION public.metrics_is_counted_order(status text, payment_status text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((COALESCE(status, ''::text) <> 'cancelled'::text) AND (COALESCE(payment_status, ''::text) <> ALL (ARRAY['failed'::text, 'refunded'::text, 'cancelled'::text])));
+
+CREATE FUNCTION public.metrics_is_provisional(end_reason text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE((end_reason = ANY (ARRAY['page_hide'::text, 'gone'::text, 'timeout'::text])), false);
 
 CREATE FUNCTION public.metrics_mask_ip(address inet) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -488,6 +660,162 @@ $$;
 CREATE FUNCTION public.metrics_spent(status text, payment_status text, total_amount numeric) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN ((payment_status = 'paid'::text) AND public.metrics_is_counted_order(status, payment_status)) THEN GREATEST(COALESCE(total_amount, (0)::numeric), (0)::numeric) ELSE (0)::numeric END;
+
+CREATE FUNCTION public.metrics_start_sessions(beacons json, timeout interval, cap interval) RETURNS TABLE(n integer, outcome text, started_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    asked metrics_beacon[];
+    known record;
+    known_ids text[] := '{}';
+BEGIN
+    -- An identity that the shop does not have, any more or yet, is a guest's.
+    SELECT array_agg((b.*)::metrics_beacon ORDER BY b.session_id) INTO asked
+    FROM (
+        SELECT
+            b.n, b.id, b.session_id, b.t, b.age, b.up, b.received_at, u.id AS user_id, b.states_identity,
+            COALESCE(b.is_verified, false) AND u.id IS NOT NULL AS is_verified, COALESCE(b.is_end, false) AS is_end,
+            b.reason, b.previous_session_id, b.device_type, b.browser_name, b.browser_version, b.os_name, b.os_version,
+            COALESCE(b.is_bot, false) AS is_bot, b.ip_address, b.country, b.city, b.landing_page, b.referrer,
+            b.user_agent
+        FROM json_populate_recordset(NULL::metrics_beacon, beacons) AS b
+        LEFT JOIN users AS u ON u.id = b.user_id
+    ) AS b;
+
+    -- Rows of sessions before rows of summaries, each in one order: two processes never wait for each other.
+    FOR known IN
+        SELECT
+            b.session_id,
+            b.t,
+            b.user_id AS asked_user_id,
+            s.id,
+            s.user_id,
+            s.started_at,
+            s.ended_at,
+            s.end_reason,
+            COALESCE(s.last_activity_at, s.started_at) AS last_activity_at,
+            metrics_happened_at(b.received_at, b.age, cap) AS happened_at
+        FROM unnest(asked) AS b
+        JOIN user_sessions AS s ON s.session_id = b.session_id
+        ORDER BY b.session_id, s.started_at, s.id
+        FOR UPDATE OF s
+    LOOP
+        IF known.t IS NOT NULL THEN
+            known_ids := known_ids || known.session_id::text;
+        ELSIF known.user_id IS NOT DISTINCT FROM known.asked_user_id THEN
+            IF known.happened_at >= known.last_activity_at + timeout
+                OR known.happened_at >= known.started_at + cap
+                OR (known.user_id IS NOT NULL AND known.end_reason IN ('sign_out', 'user_switch'))
+            THEN
+                -- A visit that is over, and a tracker that never makes a new id: the finished row gives its id away.
+                UPDATE user_sessions
+                SET session_id = left(known.session_id, 200) || ' ' || known.id,
+                    ended_at = COALESCE(ended_at, LEAST(known.last_activity_at, known.started_at + cap)),
+                    end_reason = CASE WHEN ended_at IS NULL THEN 'timeout' ELSE end_reason END
+                WHERE id = known.id;
+            ELSE
+                known_ids := known_ids || known.session_id::text;
+            END IF;
+        ELSIF known.asked_user_id IS NULL THEN
+            -- The page does not know yet who it is: a guest beside a customer who is here is that customer.
+            IF known.ended_at IS NULL AND known.happened_at < known.last_activity_at + timeout THEN
+                known_ids := known_ids || known.session_id::text;
+            END IF;
+        ELSE
+            UPDATE user_sessions
+            SET ended_at = LEAST(
+                    CASE
+                        WHEN known.happened_at >= known.last_activity_at + timeout THEN known.last_activity_at
+                        ELSE GREATEST(known.happened_at, known.last_activity_at)
+                    END,
+                    known.started_at + cap
+                ),
+                end_reason = 'user_switch'
+            WHERE id = known.id AND ended_at IS NULL;
+            UPDATE user_sessions
+            SET end_reason = 'user_switch'
+            WHERE id = known.id AND metrics_is_provisional(end_reason);
+        END IF;
+    END LOOP;
+
+    RETURN QUERY
+    WITH started AS (
+        INSERT INTO user_sessions AS s (
+            id, session_id, user_id, identity_verified, started_at, last_activity_at, life_key, previous_session_id,
+            device_type, browser_name, browser_version, os_name, os_version, is_bot, ip_address, country, city,
+            landing_page, referrer, user_agent
+        )
+        SELECT
+            COALESCE(b.id, gen_random_uuid()),
+            b.session_id,
+            b.user_id,
+            b.is_verified,
+            LEAST(metrics_happened_at(b.received_at, b.age, cap), metrics_happened_at(b.received_at, COALESCE(b.up, b.age), cap)),
+            CASE
+                -- An end is no sign of life, unless it is all that is left of a long visit.
+                WHEN b.is_end AND b.up - COALESCE(b.age, 0) < EXTRACT(epoch FROM timeout) * 1000 THEN NULL
+                ELSE metrics_happened_at(b.received_at, b.age, cap)
+            END,
+            CASE WHEN NOT b.is_end THEN b.t END,
+            b.previous_session_id,
+            b.device_type,
+            b.browser_name,
+            b.browser_version,
+            b.os_name,
+            b.os_version,
+            b.is_bot,
+            b.ip_address,
+            b.country,
+            b.city,
+            b.landing_page,
+            b.referrer,
+            b.user_agent
+        FROM unnest(asked) AS b
+        WHERE b.session_id <> ALL (known_ids)
+        ON CONFLICT (session_id, user_id) DO NOTHING
+        RETURNING s.session_id, s.started_at
+    )
+    SELECT b.n, CASE WHEN started.session_id IS NULL THEN 'known' ELSE 'started' END, started.started_at
+    FROM unnest(asked) AS b
+    LEFT JOIN started ON started.session_id = b.session_id;
+END
+$$;
+
+CREATE FUNCTION public.metrics_sweep_sessions(timeout interval, cap interval, max_rows integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    swept integer;
+BEGIN
+    WITH over AS MATERIALIZED (
+        SELECT
+            s.id,
+            COALESCE(s.last_activity_at, s.started_at) AS last_activity_at,
+            COALESCE(s.last_activity_at, s.started_at) <= now() - timeout AS is_silent
+        FROM user_sessions AS s
+        WHERE s.ended_at IS NULL
+            AND (COALESCE(s.last_activity_at, s.started_at) <= now() - timeout OR s.started_at <= now() - cap)
+        ORDER BY s.session_id
+        LIMIT max_rows
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE user_sessions AS s
+    SET ended_at = CASE WHEN over.is_silent THEN over.last_activity_at ELSE s.started_at + cap END,
+        end_reason = CASE WHEN over.is_silent THEN 'timeout' ELSE 'cap' END
+    FROM over
+    WHERE s.id = over.id;
+    GET DIAGNOSTICS swept = ROW_COUNT;
+    RETURN swept;
+END
+$$;
 
 CREATE FUNCTION public.update_user_activity_on_booking() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -807,7 +1135,9 @@ CREATE TABLE public.user_sessions (
     end_reason text,
     is_bot boolean DEFAULT false NOT NULL,
     identity_verified boolean DEFAULT true NOT NULL,
-    previous_session_id text
+    previous_session_id text,
+    life_key bigint,
+    end_key bigint
 )
 WITH (fillfactor='85');
 
@@ -947,6 +1277,8 @@ ALTER TABLE public.user_sessions ENABLE ROW LEVEL SECURITY;
 
 GRANT USAGE ON SCHEMA public TO metrics_reader;
 GRANT USAGE ON SCHEMA public TO metrics_customer;
+GRANT USAGE ON SCHEMA public TO metrics_beacon;
+GRANT USAGE ON SCHEMA public TO metrics_admin;
 
 REVOKE ALL ON FUNCTION public.metrics_apply_booking_changes(changes public.metrics_booking_change[]) FROM PUBLIC;
 
@@ -958,9 +1290,21 @@ GRANT SELECT ON TABLE public.user_activity_summary TO metrics_customer;
 
 GRANT SELECT ON TABLE public.metrics_customers TO metrics_reader;
 
+REVOKE ALL ON FUNCTION public.metrics_end_sessions(beacons json, timeout interval, cap interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_end_sessions(beacons json, timeout interval, cap interval) TO metrics_beacon;
+
+REVOKE ALL ON FUNCTION public.metrics_heartbeat_sessions(beacons json, timeout interval, cap interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_heartbeat_sessions(beacons json, timeout interval, cap interval) TO metrics_beacon;
+
 REVOKE ALL ON FUNCTION public.metrics_rebuild_summaries(only_user_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.metrics_recount(user_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.metrics_start_sessions(beacons json, timeout interval, cap interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_start_sessions(beacons json, timeout interval, cap interval) TO metrics_beacon;
+
+REVOKE ALL ON FUNCTION public.metrics_sweep_sessions(timeout interval, cap interval, max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_sweep_sessions(timeout interval, cap interval, max_rows integer) TO metrics_admin;
 
 GRANT SELECT ON TABLE public.metrics_bookings TO metrics_reader;
 

@@ -1,0 +1,14 @@
+"""What the endpoint counts about itself, for Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+BEACONS = Counter("metrics_beacons", "Beacons answered.", ("kind", "status"), registry=REGISTRY)
+REFUSALS = Counter("metrics_refusals", "Beacons refused, by reason.", ("reason",), registry=REGISTRY)
+TOKENS = Counter("metrics_tokens_not_believed", "Identity tokens not believed.", ("reason",), registry=REGISTRY)
+BATCHES = Histogram("metrics_batch_beacons", "Beacons in one write.", buckets=(1, 4, 16, 64, 256), registry=REGISTRY)
+QUEUE = Gauge("metrics_queue_beacons", "Beacons that wait for their write.", registry=REGISTRY)
+DATABASE_UP = Gauge("metrics_database_up", "Whether the last write reached the database.", registry=REGISTRY)
+SWEPT = Counter("metrics_swept_sessions", "Sessions whose end the sweeper stored.", registry=REGISTRY)
+SWEPT_AT = Gauge("metrics_swept_timestamp_seconds", "When the sweeper last finished.", registry=REGISTRY)

@@ -1,0 +1,31 @@
+-- Beacons, a batch at a time: what the role metrics_beacon may call, and the sweeper.
+
+-- name: start_sessions
+-- Inserts the sessions that are not known yet.
+SELECT n, outcome, started_at
+FROM metrics_start_sessions(:'beacons'::json, :'timeout'::interval, :'cap'::interval);
+
+-- name: heartbeat_sessions
+-- A sign of life of each of these sessions.
+SELECT n, next_step, started_at
+FROM metrics_heartbeat_sessions(:'beacons'::json, :'timeout'::interval, :'cap'::interval);
+
+-- name: end_sessions
+-- Ends each of these sessions.
+SELECT n, is_known
+FROM metrics_end_sessions(:'beacons'::json, :'timeout'::interval, :'cap'::interval);
+
+-- name: sweep_sessions
+-- Stores the end of silent sessions, in one of many processes at a time: NULL where another one is at it.
+SELECT CASE
+    WHEN pg_try_advisory_xact_lock(8214067)
+    THEN metrics_sweep_sessions(:'timeout'::interval, :'cap'::interval, :'max_rows'::integer)
+END;
+
+-- name: may_take_role
+-- Whether the role is there and this login belongs to it.
+SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = :'role' AND pg_has_role(oid, 'MEMBER'));
+
+-- name: take_role
+-- From here on this connection has the role's rights only.
+SELECT set_config('role', :'role', false);
