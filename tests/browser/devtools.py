@@ -1,0 +1,221 @@
+"""A driver for Chromium over its DevTools protocol: pages that hide, freeze, crash and close as a visitor's do.
+
+Playwright pins a page's visibility to visible, disables the back/forward cache and quits without a pagehide.
+"""
+
+import base64
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+FLAGS = (
+    "--headless=new --no-sandbox --remote-debugging-port=0 --no-first-run --no-default-browser-check --mute-audio "
+    # Nothing but the page asks the network for anything, and a small /dev/shm is not exhausted.
+    "--disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage "
+    # The machine's own keyring, GPU and proxies stay out of it.
+    "--password-store=basic --use-mock-keychain --disable-gpu --no-proxy-server --window-size=800,600"
+).split()
+START_SECONDS = 30
+CALL_SECONDS = 30
+
+
+def find_chromium() -> str | None:
+    """The machine's own, if there is one."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 10) -> Any:
+    """What the condition gives as soon as it is true; AssertionError after that many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+class ProtocolError(Exception):
+    """Chromium refused a call, or went away during it."""
+
+
+class Chromium:
+    """A browser with a profile of its own, gone when the block ends."""
+
+    def __init__(self, *flags: str) -> None:
+        self._profile = tempfile.mkdtemp(prefix="cm-chromium-")
+        command = [find_chromium() or "chromium", *FLAGS, *flags, f"--user-data-dir={self._profile}", "about:blank"]
+        # In a group of its own, so that nothing of it outlives the test.
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        port = Path(self._profile, "DevToolsActivePort")
+
+        def get_address() -> list[str] | None:
+            assert self._process.poll() is None, "Chromium does not start"
+            lines = port.read_text().split() if port.exists() else []
+            return lines if len(lines) == 2 else None
+
+        number, path = wait_until(get_address, "Chromium's port", START_SECONDS)
+        self._socket = connect(f"ws://127.0.0.1:{number}{path}", max_size=None, compression=None)
+        self._lock = threading.Lock()
+        self._last_id = 0
+        self._answers: dict[int, Future[dict[str, Any]]] = {}
+        self._pages: dict[str, Page] = {}
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> "Chromium":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._signal_group(signal.SIGKILL)
+        self._process.wait()
+        self._socket.close()
+        self._reader.join(timeout=5)
+        shutil.rmtree(self._profile, ignore_errors=True)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            return
+
+    def _read(self) -> None:
+        try:
+            for text in self._socket:
+                message = json.loads(text)
+                if "id" in message:
+                    self._answers.pop(message["id"]).set_result(message)
+                elif page := self._pages.get(message.get("sessionId", "")):
+                    page.events.append((message["method"], message.get("params", {})))
+        except ConnectionClosed:
+            pass
+        for waiting in list(self._answers.values()):
+            waiting.set_result({"error": {"message": "Chromium is gone"}})
+
+    def send(self, method: str, session: str | None = None, **params: Any) -> Future[dict[str, Any]]:
+        """A call whose answer nobody has waited for yet."""
+        with self._lock:
+            self._last_id += 1
+            answer: Future[dict[str, Any]] = Future()
+            self._answers[self._last_id] = answer
+            message = {"id": self._last_id, "method": method, "params": params}
+            self._socket.send(json.dumps(message | ({"sessionId": session} if session else {})))
+        return answer
+
+    def call(self, method: str, session: str | None = None, **params: Any) -> Any:
+        answer = self.send(method, session, **params).result(CALL_SECONDS)
+        if "error" in answer:
+            raise ProtocolError(f"{method}: {answer['error']['message']}")
+        return answer["result"]
+
+    def open_context(self) -> str:
+        """Storage and cookies of its own, as another visitor's browser has."""
+        context: str = self.call("Target.createBrowserContext")["browserContextId"]
+        return context
+
+    def open_page(self, address: str = "about:blank", *, context: str | None = None, **how: Any) -> "Page":
+        """A tab; `background=True` leaves the one before in front, `newWindow=True` opens another window."""
+        place = {"browserContextId": context} if context else {}
+        target = self.call("Target.createTarget", url="about:blank", **place, **how)["targetId"]
+        page = self.attach(target)
+        page.context = context
+        if address != "about:blank":
+            page.open(address)
+        return page
+
+    def attach(self, target: str) -> "Page":
+        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        page = self._pages[session] = Page(self, target, session)
+        for domain in ("Page", "Runtime", "Inspector"):
+            page.call(f"{domain}.enable")
+        return page
+
+    def list_targets(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.call("Target.getTargets")["targetInfos"]
+        return found
+
+    def quit(self) -> None:
+        """As the menu's Quit does."""
+        self.send("Browser.close")
+        self._process.wait(timeout=START_SECONDS)
+
+    def stop(self, number: signal.Signals) -> None:
+        """SIGTERM asks the browser; SIGKILL takes it away with everything it started."""
+        if number == signal.SIGKILL:
+            self._signal_group(number)
+        else:
+            self._process.send_signal(number)
+        self._process.wait(timeout=START_SECONDS)
+
+
+class Page:
+    """One tab."""
+
+    def __init__(self, chromium: Chromium, target: str, session: str) -> None:
+        self.chromium = chromium
+        self.target = target
+        self.session = session
+        self.context: str | None = None
+        self.events: list[tuple[str, dict[str, Any]]] = []
+
+    def call(self, method: str, **params: Any) -> Any:
+        return self.chromium.call(method, self.session, **params)
+
+    def evaluate(self, expression: str) -> Any:
+        """The value, of a promise too; AssertionError with the page's own words when it throws."""
+        answer = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def _settle(self, act: Callable[[], Any]) -> None:
+        seen = len(self.events)
+        act()
+        wait_until(lambda: self.has_event("Page.loadEventFired", after=seen), "the page to load")
+
+    def has_event(self, method: str, *, after: int = 0) -> bool:
+        return any(name == method for name, _ in self.events[after:])
+
+    def open(self, address: str) -> None:
+        self._settle(lambda: self.call("Page.navigate", url=address))
+
+    def reload(self) -> None:
+        self._settle(lambda: self.call("Page.reload"))
+
+    def go_back(self) -> None:
+        """Not waited for: a page out of the back/forward cache does not load."""
+        self.evaluate("setTimeout(() => history.back())")
+
+    def press(self, key: str = "a") -> None:
+        """Input from the keyboard, trusted as a visitor's own."""
+        self.call("Input.dispatchKeyEvent", type="keyDown", key=key)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    def bring_to_front(self) -> None:
+        self.call("Page.bringToFront")
+
+    def freeze(self, state: str = "frozen") -> None:
+        self.call("Page.setWebLifecycleState", state=state)
+
+    def crash(self) -> None:
+        self.chromium.send("Page.crash", self.session)
+        wait_until(lambda: self.has_event("Inspector.targetCrashed"), "the crash")
+
+    def close(self) -> None:
+        self.chromium.call("Target.closeTarget", targetId=self.target)
+
+    def screenshot(self) -> bytes:
+        return base64.b64decode(self.call("Page.captureScreenshot")["data"])
