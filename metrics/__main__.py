@@ -1,4 +1,4 @@
-"""The commands: `python -m metrics migrate`, `demo`, `run`, and what comes with later parts."""
+"""The commands: `python -m metrics migrate`, `demo`, `run` and `endpoint`."""
 
 import argparse
 import sys
@@ -50,6 +50,9 @@ def make_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="start the dashboard, with an embedded database and demo shop if need be")
     run.add_argument("--port", type=int, choices=range(1, 65536), default=8501, metavar="PORT")
     run.set_defaults(command=run_dashboard)
+
+    endpoint = commands.add_parser("endpoint", help="start the beacon endpoint alone")
+    endpoint.set_defaults(command=run_endpoint)
     return parser
 
 
@@ -92,6 +95,18 @@ def run_dashboard(arguments: argparse.Namespace) -> int:
     from metrics.run import run_all
 
     return run_all(arguments.port)
+
+
+def run_endpoint(arguments: argparse.Namespace) -> int:
+    """Serves beacons until it is asked to stop."""
+    from metrics.endpoint import serve
+    from metrics.install import open_installation
+
+    database = open_installation()
+    try:
+        return serve(database)
+    finally:
+        database.close()
 
 
 if __name__ == "__main__":

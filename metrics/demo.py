@@ -93,6 +93,8 @@ def _fill(url: str, sizes: dict[str, int], seed: int, moment: datetime, log: Cal
             _copy(connection, progress, "copy_sessions", list_sessions(rng, crowd, moment, sessions))
         if large:
             _finish_large(connection, indexes, log)
+        # Whoever shows a page that signs in as anybody must know that these customers were made up.
+        connection.execute(get_statement("mark_demo"))
     with connect(url, autocommit=True) as connection:
         connection.execute(get_statement("analyze"))
 

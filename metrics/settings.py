@@ -144,7 +144,7 @@ SETTINGS = (
         "truncated, full or none",
         "How much of an address is stored: /24 and /48, all of it, or nothing.",
     ),
-    Setting("METRICS_RATE_LIMIT", "60", _read_count, WHOLE, "Beacons a minute that one address may send."),
+    Setting("METRICS_RATE_LIMIT", "600", _read_count, WHOLE, "Beacons a minute that one address may send."),
     Setting("METRICS_ADMINS", "", _read_words, WORDS, "E-mails or @domains of admins, for sign-in."),
     Setting("METRICS_ANALYSTS", "", _read_words, WORDS, "E-mails or @domains of analysts, for sign-in."),
 )

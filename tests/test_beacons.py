@@ -10,8 +10,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from metrics.beacons import Beacon, DatabaseIsAway, Kind, Outcome, Recorder
+from metrics.beacons import Beacon, Kind
 from metrics.database import Database
+from metrics.recorder import DatabaseIsAway, Outcome, Recorder
 from metrics.settings import load_settings
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

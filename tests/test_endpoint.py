@@ -1,0 +1,295 @@
+"""The endpoint over HTTP: what it answers, whom it refuses, and that it says so in one sentence."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import jwt
+import psycopg
+import pytest
+
+from metrics.endpoint import EndpointError, listen
+from metrics.origins import Origins
+from metrics.settings import SettingError
+from tests.endpoint_server import SECRET, EndpointServer, serve_endpoint
+
+START = "/api/analytics/session"
+BEAT = "/api/analytics/session/heartbeat"
+END = "/api/analytics/session/end"
+
+
+@pytest.fixture
+def endpoint(url: str) -> Iterator[EndpointServer]:
+    with serve_endpoint(url) as server:
+        yield server
+
+
+@pytest.fixture
+def client(endpoint: EndpointServer) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=endpoint.address) as client:
+        yield client
+
+
+def sign(user_id: UUID, secret: str = SECRET) -> str:
+    claims = {"sub": str(user_id), "exp": datetime.now(UTC) + timedelta(hours=1)}
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def test_it_works(client: httpx2.Client, endpoint: EndpointServer, alice: UUID) -> None:
+    started = client.post(START, json={"token": sign(alice), "landing_page": "/shop", "referrer": "https://x.example"})
+    assert started.status_code == 201
+    session_id = started.json()["data"]["session_id"]
+    assert len(session_id) == 32
+    assert client.post(START, json={"session_id": session_id, "token": sign(alice)}).status_code == 200
+    for answer in (
+        client.patch(START, json={"session_id": session_id}),
+        client.post(BEAT, content=json.dumps({"session_id": session_id}), headers={"content-type": "text/plain"}),
+        client.post(END, content=json.dumps({"session_id": session_id})),
+        client.post(END, json={"session_id": session_id}),
+        client.post(END, json={"session_id": "nobody knows it"}),
+    ):
+        assert (answer.status_code, answer.json()) == (200, {"success": True})
+    (row,) = endpoint.list_sessions()
+    assert row["user_id"] == alice
+    assert row["identity_verified"] is True
+    assert row["landing_page"] == "/shop"
+    assert row["end_reason"] == "reported"
+    assert row["started_at"] <= row["last_activity_at"] <= row["ended_at"]
+    assert row["id"].version == 7
+
+
+def test_a_heartbeat_says_what_to_do_next(client: httpx2.Client) -> None:
+    assert client.post(BEAT, json={"session_id": "x"}).json() == {"success": True, "next": "start"}
+    client.post(START, json={"session_id": "x"})
+    client.post(END, json={"session_id": "x", "reason": "sign_out"})
+    assert client.patch(START, json={"session_id": "x"}).json() == {"success": True, "next": "new"}
+
+
+@pytest.mark.parametrize("path", [START, BEAT, END])
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"", "The body is not JSON"),
+        (b"session_id=1", "The body is not JSON"),
+        (b"\xff\xfe{\x00}\x00", "The body is not JSON"),
+        (b"[" * 4_000, "The body is a list"),
+        (b'{"x":' * 1_000 + b"1" + b"}" * 1_000, "The body is not JSON"),
+        (b"[]", "The body is a list: send a JSON object"),
+        (b'{"session_id": 5}', "session_id is a number: use text of 1 to 255 characters"),
+        (b'{"session_id": "a", "t": "7"}', "t is text: use a whole number"),
+        (b'{"session_id": "a", "age": "7"}', "age is text: use a number of milliseconds"),
+        (b'{"session_id": "a", "reason": "bored"}', "reason is 'bored': use sign_out, user_switch, page_hide"),
+        (b'{"session_id": "a", "landing_page": {}}', "landing_page is an object: use text"),
+        (b'{"session_id": "' + b"x" * 300 + b'"}', "session_id has 300 characters"),
+        (b'{"session_id": "a", "prev": {"session_id": 1}}', "prev.session_id is a number"),
+    ],
+)
+def test_what_cannot_be_used_is_named(client: httpx2.Client, path: str, body: bytes, sentence: str) -> None:
+    answer = client.post(path, content=body)
+    assert answer.status_code == 400
+    assert sentence in answer.json()["error"]
+    assert list(answer.json()) == ["error"]
+
+
+@pytest.mark.parametrize("path", [BEAT, END])
+@pytest.mark.parametrize("body", [{}, {"session_id": None}, {"session_id": ""}, {"session_id": "\0"}])
+def test_a_beacon_of_no_session_is_refused(client: httpx2.Client, path: str, body: dict[str, Any]) -> None:
+    answer = client.post(path, json=body)
+    assert (answer.status_code, answer.json()["error"][:21]) == (400, "session_id is missing")
+
+
+@pytest.mark.parametrize("size", [8_193, 1_000_000, 30_000_000])
+def test_a_large_body_is_refused(client: httpx2.Client, endpoint: EndpointServer, size: int) -> None:
+    body = b'{"session_id": "' + b"x" * size + b'"}'
+    for content in (body, iter([body[: size // 2], body[size // 2 :]])):
+        try:
+            answer = client.post(START, content=content)
+        except httpx2.WriteError:
+            continue  # it hung up on us before we were done
+        assert answer.status_code == 413
+        assert "8192 bytes" in answer.json()["error"]
+    assert endpoint.list_sessions() == []
+
+
+def test_exactly_8_kib_are_taken(client: httpx2.Client) -> None:
+    body = json.dumps({"session_id": "a", "landing_page": ""})
+    body = body.replace('""', '"' + "x" * (8_192 - len(body)) + '"')
+    assert len(body) == 8_192
+    assert client.post(START, content=body).status_code == 201
+
+
+def test_hostile_texts_are_stored_as_text(client: httpx2.Client, endpoint: EndpointServer) -> None:
+    body = {
+        "session_id": "a\0b'; DROP TABLE users; --",
+        "landing_page": "/?utm_source=" + "x" * 300 + "\0",
+        "referrer": "\ud800<script>",
+        "utm_campaign": "y" * 300,
+        "t": 2**63 - 1,
+        "age": 1e300,
+        "up": -5,
+        "touch": -1,
+        "hints": {"platform": ["x"] * 50, "fullVersionList": {"a": "\0"}},
+    }
+    answer = client.post(START, content=json.dumps(body), headers={"user-agent": b"\xff<b>" * 300})
+    assert answer.status_code == 201
+    (row,) = endpoint.list_sessions()
+    assert row["session_id"] == "ab'; DROP TABLE users; --"
+    assert row["landing_page"] == "/?utm_source=" + "x" * 300
+    assert row["referrer"] == "<script>"
+    assert len(row["user_agent"]) <= 512
+    assert row["last_activity_at"] <= row["started_at"] + timedelta(days=1)
+
+
+def test_another_origin_is_refused(url: str) -> None:
+    with serve_endpoint(url, allowed_origins=("https://shop.example",)) as endpoint:
+        for path in (START, BEAT, END):
+            for origin in ("https://evil.example", "null", "http://127.0.0.1:8502", "https://shop.example.evil"):
+                answer = httpx2.post(endpoint.address + path, json={"session_id": "a"}, headers={"origin": origin})
+                assert answer.status_code == 403
+                assert "The origin is" in answer.json()["error"]
+                assert "access-control-allow-origin" not in answer.headers
+        good = httpx2.post(
+            endpoint.address + START, json={"session_id": "b"}, headers={"origin": "https://shop.example"}
+        )
+        assert good.status_code == 201
+        assert good.headers["access-control-allow-origin"] == "https://shop.example"
+        asked = httpx2.options(
+            endpoint.address + START,
+            headers={"origin": "https://shop.example", "access-control-request-method": "PATCH"},
+        )
+        assert (asked.status_code, asked.headers["access-control-allow-methods"]) == (204, "POST, PATCH")
+        assert [row["session_id"] for row in endpoint.list_sessions()] == ["b"]
+
+
+def test_without_a_list_only_pages_of_this_machine_may_send() -> None:
+    origins = Origins(())
+    assert origins.allow("http://localhost:3000")
+    assert origins.allow("http://127.0.0.1:8502")
+    assert origins.allow("http://[::1]:8502")
+    for origin in ("https://shop.example", "null", "http://localhost.evil", "http://[", "file://", ""):
+        assert not origins.allow(origin)
+
+
+@pytest.mark.parametrize("origin", ["shop.example", "https://shop.example/path", "*", "ftp://shop.example"])
+def test_an_origin_that_is_none_is_refused_at_the_start(origin: str) -> None:
+    with pytest.raises(SettingError, match="METRICS_ALLOWED_ORIGINS has"):
+        Origins((origin,))
+
+
+def test_a_flood_is_refused_and_said_in_one_line(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    with serve_endpoint(url, rate_limit=60) as endpoint, caplog.at_level(logging.WARNING, "metrics.limits"):
+        with httpx2.Client(base_url=endpoint.address) as client:
+            answers = [client.post(START, json={"session_id": f"s{number}"}) for number in range(100)]
+        statuses = [answer.status_code for answer in answers]
+        assert statuses.count(201) <= 65
+        refused = [answer for answer in answers if answer.status_code != 201]
+        assert {answer.status_code for answer in refused} == {429}
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+        assert len(endpoint.list_sessions()) == statuses.count(201)
+        assert [record.message for record in caplog.records] == ["refused"]
+    assert [record.message for record in caplog.records] == ["refused", "refused again"]
+    assert caplog.records[1].__dict__["times"] == len(refused) - 1
+
+
+def test_one_session_alone_cannot_use_up_its_address(url: str) -> None:
+    with serve_endpoint(url, rate_limit=600) as endpoint, httpx2.Client(base_url=endpoint.address) as client:
+        statuses = [client.post(BEAT, json={"session_id": "s"}).status_code for _ in range(70)]
+        assert statuses.count(429) >= 5
+        assert client.post(BEAT, json={"session_id": "other"}).status_code == 200
+
+
+def test_ten_people_with_one_address_and_one_browser_are_ten_sessions(
+    client: httpx2.Client, endpoint: EndpointServer
+) -> None:
+    for number in range(10):
+        assert client.post(START, json={"session_id": f"{number:032x}"}).status_code == 201
+    assert len(endpoint.list_sessions()) == 10
+
+
+def test_a_forged_identity_is_a_guest(client: httpx2.Client, endpoint: EndpointServer, alice: UUID) -> None:
+    client.post(START, json={"session_id": "a", "user_id": str(alice)})
+    client.post(START, json={"session_id": "b", "token": sign(alice, "another-secret-that-is-long-enough")})
+    client.post(START, json={"session_id": "c", "token": "x.y.z"})
+    assert [row["user_id"] for row in endpoint.list_sessions()] == [None, None, None]
+
+
+def test_addresses_are_stored_short_and_proxies_not_believed(client: httpx2.Client, endpoint: EndpointServer) -> None:
+    client.post(START, json={"session_id": "a"}, headers={"x-forwarded-for": "8.8.8.8, junk, <script>"})
+    (row,) = endpoint.list_sessions()
+    assert str(row["ip_address"]) == "127.0.0.0"
+
+
+def test_while_the_database_is_away_nothing_is_acknowledged() -> None:
+    with serve_endpoint("postgresql://nobody@127.0.0.1:1/none") as endpoint:
+        for path in (START, BEAT, END):
+            answer = httpx2.post(endpoint.address + path, json={"session_id": "a"})
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+            assert answer.json() == {"error": "The database does not answer: send it again"}
+        ready = httpx2.get(endpoint.address + "/readyz")
+        assert (ready.status_code, ready.json()["spool"]) == (503, 0)
+        assert httpx2.get(endpoint.address + "/healthz").json() == {"status": "up"}
+
+
+def test_ready_says_whether_beacons_can_be_written(client: httpx2.Client) -> None:
+    assert client.get("/readyz").json() == {"status": "ready", "spool": 0, "waiting": 0}
+
+
+def test_a_schema_that_is_not_current_is_not_ready(empty_url: str) -> None:
+    with serve_endpoint(empty_url) as endpoint:
+        assert httpx2.get(endpoint.address + "/readyz").status_code == 503
+        assert httpx2.post(endpoint.address + START, json={"session_id": "a"}).status_code == 503
+
+
+def test_the_tracker_is_cached_by_its_hash(client: httpx2.Client) -> None:
+    answer = client.get("/tracker.js")
+    tag = answer.headers["etag"]
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+    assert client.get("/tracker.js", headers={"if-none-match": tag}).status_code == 304
+    pinned = client.get("/tracker.js", params={"v": tag.strip('"')})
+    assert pinned.headers["cache-control"] == "public, max-age=31536000, immutable"
+    plain = client.get("/tracker.js", headers={"accept-encoding": "identity"})
+    assert plain.text == answer.text == Path("metrics/tracker.min.js").read_text()
+
+
+def test_counters_are_for_this_machine_only(client: httpx2.Client) -> None:
+    client.post(START, json={"session_id": "a"})
+    assert 'metrics_beacons_total{kind="start",status="201"}' in client.get("/metrics").text
+    assert client.get("/metrics", headers={"x-forwarded-for": "8.8.8.8"}).status_code == 404
+
+
+def test_what_is_not_there_and_what_is_not_meant(client: httpx2.Client) -> None:
+    assert (client.get("/nothing").status_code, client.get("/nothing").json()) == (404, {"error": "Nothing is here"})
+    for path in (START, BEAT, END):
+        assert client.get(path).status_code == 405
+        assert client.put(path).status_code == 405
+
+
+def test_absurd_headers_are_refused(client: httpx2.Client) -> None:
+    # It may hang up before we are done.
+    with suppress(httpx2.WriteError, httpx2.ReadError):
+        assert client.get("/healthz", headers={"x": "y" * 100_000}).status_code == 400
+    assert client.get("/healthz").status_code == 200
+
+
+def test_the_role_may_call_three_functions_and_read_nothing(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET ROLE metrics_beacon")
+        for table in ("user_sessions", "user_activity_summary", "users", "orders", "metrics_sessions"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"SELECT 1 FROM {table}")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT metrics_sweep_sessions('30 min', '1 day', 1)")
+        for name in ("start", "heartbeat", "end"):
+            connection.execute(f"SELECT * FROM metrics_{name}_sessions('[]', '30 min', '1 day')")
+
+
+def test_a_taken_port_is_one_sentence() -> None:
+    with listen("127.0.0.1", 0) as taken, pytest.raises(EndpointError, match="METRICS_ENDPOINT_PORT is"):
+        listen("127.0.0.1", taken.getsockname()[1])
