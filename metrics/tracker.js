@@ -33,6 +33,8 @@
     let isPatient = data.token === undefined; // the page will say later who is here: say nothing before it does
     let isSeen, inputAt, hints, timer, later;
     let mine = {}, mineAt; // the record as this page last wrote it, and when by a clock that nobody sets
+    // A page that is in front begins a session when it comes, not when this script does; unless that comes much later.
+    let openedAt = (performance.timing || {}).responseStart;
     let failures = 0, pause = 0, repairedAt = 0;
 
     const since = (at) => Math.max(0, now() - at);
@@ -55,7 +57,7 @@
 
     /** Somebody is here now. */
     const step = (record, isClosed) => {
-      record.t = Math.max(now(), record.t + 1);
+      record.t = Math.max(now(), record.t + 2);
       record.a = now();
       record.e = isClosed;
       record.k = record.k || 0;
@@ -96,7 +98,8 @@
       later = new AbortController();
       // Without the option for the delay, whose name has changed, it waits for the page's end.
       safe(() => w.fetchLater(url + '/end', {
-        method: 'POST', body: pack(record, { reason: 'gone' }), credentials: 'omit', signal: later.signal,
+        // One later than a page_hide, which is the better word where both arrive.
+        method: 'POST', body: pack(record, { reason: 'gone', t: record.t + 1 }), credentials: 'omit', signal: later.signal,
       }))();
     };
 
@@ -125,11 +128,12 @@
 
     const begin = (before, user) => {
       if (user && user !== sub) return; // only a page that holds their token may begin a customer's session
-      const at = now();
-      const record = { u: user, t: Math.max(at, (before.t || 0) + 1), p: before.id ? [before.id, before.t, before.a] : before.p };
+      disarm();
+      const record = { u: user, t: Math.max(now(), (before.t || 0) + 1), p: before.id ? [before.id, before.t, before.a] : before.p };
       if (user || data.guests !== 'off') {
         record.id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte + 256).toString(16).slice(1)).join('');
-        record.s = record.a = at;
+        record.a = now();
+        record.s = openedAt ? Math.max(openedAt, before.a || 0) : record.a;
         record.l = location.pathname;
         record.r = d.referrer.split(/[?#]/)[0];
         soon();
@@ -150,9 +154,9 @@
       if (pause-- <= 0) ask(record);
     };
 
-    /** Of several visible tabs one beats: the others find a younger sign of life and wait for theirs. */
+    /** Of several visible tabs one beats: the others find a younger sign of life, and wait a little longer than it. */
     const tick = () => {
-      const left = HEARTBEAT - silence(load());
+      const record = load(), left = HEARTBEAT * (record.t === mine.t ? 1 : 1.1) - silence(record);
       if (left > 20) plan(tick, left);
       else if (since(inputAt) < IDLE) beat();
       else plan(tick, HEARTBEAT);
@@ -221,7 +225,7 @@
         // A browser that quits may fire nothing more. A page that still runs was only hidden: then that word is void.
         arm(record);
         setTimeout(() => { if (!isSeen) disarm(); }, 2000);
-      } else if (isClosed && record.t === mine.t && !record.e) {
+      } else if (isClosed && mine.id && record.t === mine.t && !record.e) {
         // Hidden before and nobody was seen since, in any tab: the session ended then.
         record.e = true;
         save(mine = record);
@@ -259,6 +263,8 @@
     if (data.token !== undefined) speak(data.token);
     queue.forEach(api.push);
     soon();
+    if (!(since(openedAt) < 10000)) openedAt = 0;
     show();
+    openedAt = 0;
   })();
 })();

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -22,6 +23,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from metrics.demo import fill_shop
 from metrics.settings import PROJECT
 from tests.conftest import Server
+
+if TYPE_CHECKING:
+    from tests.browser.visits import Outcome
 
 EVE = "00000000-0000-4000-8000-00000000e7e1"
 EVE_NAME = "**bold** [x](javascript:alert(1)) <img src=x onerror=alert(1)> $x^2$ :red[y] =1+1"
@@ -171,3 +175,15 @@ def open_screen(browser: Browser, dashboard: str, look: str) -> Iterator[Screen]
     )
     yield seen
     context.close()
+
+
+@pytest.fixture(scope="session")
+def outcomes(request: pytest.FixtureRequest, embedded_server: Server) -> Iterator[dict[str, Outcome]]:
+    """What the visits left that were asked for, by their names: they happen side by side, once for all tests."""
+    from tests.browser.visits import open_stage, run_scenarios
+
+    visits = [item.callspec.params.get("visit") for item in request.session.items if hasattr(item, "callspec")]
+    url = embedded_server.create_database()
+    with open_stage(url) as stage:
+        yield run_scenarios(stage, [name for name in dict.fromkeys(visits) if name])
+    embedded_server.drop_database(url)

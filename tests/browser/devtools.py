@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,10 @@ class Chromium:
             return lines if len(lines) == 2 else None
 
         number, path = wait_until(get_address, "Chromium's port", START_SECONDS)
-        self._socket = connect(f"ws://127.0.0.1:{number}{path}", max_size=None, compression=None)
+        self._closing = ExitStack()
+        self._socket = self._closing.enter_context(
+            connect(f"ws://127.0.0.1:{number}{path}", max_size=None, compression=None)
+        )
         self._lock = threading.Lock()
         self._last_id = 0
         self._answers: dict[int, Future[dict[str, Any]]] = {}
@@ -83,7 +87,7 @@ class Chromium:
     def __exit__(self, *_: object) -> None:
         self._signal_group(signal.SIGKILL)
         self._process.wait()
-        self._socket.close()
+        self._closing.close()
         self._reader.join(timeout=5)
         shutil.rmtree(self._profile, ignore_errors=True)
 
@@ -99,8 +103,12 @@ class Chromium:
                 message = json.loads(text)
                 if "id" in message:
                     self._answers.pop(message["id"]).set_result(message)
-                elif page := self._pages.get(message.get("sessionId", "")):
-                    page.events.append((message["method"], message.get("params", {})))
+                    continue
+                params = message.get("params", {})
+                # That a tab is gone is said to the browser's own session.
+                is_gone = message["method"] == "Target.detachedFromTarget"
+                if page := self._pages.get(params["sessionId"] if is_gone else message.get("sessionId", "")):
+                    page.events.append((message["method"], params))
         except ConnectionClosed:
             pass
         for waiting in list(self._answers.values()):
@@ -129,13 +137,20 @@ class Chromium:
 
     def open_page(self, address: str = "about:blank", *, context: str | None = None, **how: Any) -> "Page":
         """A tab; `background=True` leaves the one before in front, `newWindow=True` opens another window."""
-        place = {"browserContextId": context} if context else {}
-        target = self.call("Target.createTarget", url="about:blank", **place, **how)["targetId"]
-        page = self.attach(target)
+        page = self.attach(self.create_target(context, **how))
         page.context = context
         if address != "about:blank":
             page.open(address)
         return page
+
+    def create_target(self, context: str | None, address: str = "about:blank", **how: Any) -> str:
+        """A tab that nobody drives."""
+        place = {"browserContextId": context} if context else {}
+        target: str = self.call("Target.createTarget", url=address, **place, **how)["targetId"]
+        return target
+
+    def close_target(self, target: str) -> None:
+        self.call("Target.closeTarget", targetId=target)
 
     def attach(self, target: str) -> "Page":
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -170,6 +185,7 @@ class Page:
         self.target = target
         self.session = session
         self.context: str | None = None
+        self.opened = (0.0, 0.0)
         self.events: list[tuple[str, dict[str, Any]]] = []
 
     def call(self, method: str, **params: Any) -> Any:
@@ -181,6 +197,13 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def ask(self, expression: str) -> str:
+        """The same as text; "" while the page is between two documents."""
+        try:
+            return str(self.evaluate(expression))
+        except (ProtocolError, AssertionError):
+            return ""
+
     def _settle(self, act: Callable[[], Any]) -> None:
         seen = len(self.events)
         act()
@@ -190,7 +213,10 @@ class Page:
         return any(name == method for name, _ in self.events[after:])
 
     def open(self, address: str) -> None:
+        """Notes between which moments it came into sight."""
+        asked_at = time.time()
         self._settle(lambda: self.call("Page.navigate", url=address))
+        self.opened = asked_at, time.time()
 
     def reload(self) -> None:
         self._settle(lambda: self.call("Page.reload"))
@@ -215,7 +241,9 @@ class Page:
         wait_until(lambda: self.has_event("Inspector.targetCrashed"), "the crash")
 
     def close(self) -> None:
-        self.chromium.call("Target.closeTarget", targetId=self.target)
+        """As a click on the tab's cross does; returns when it is gone."""
+        self.chromium.close_target(self.target)
+        wait_until(lambda: self.has_event("Target.detachedFromTarget"), "the tab to close")
 
     def screenshot(self) -> bytes:
         return base64.b64decode(self.call("Page.captureScreenshot")["data"])
