@@ -1,4 +1,4 @@
-"""`python -m bench`: fills a database of its own at a size, asks every question, prints a table in Markdown."""
+"""`python -m bench`: fills a database of its own at a size, asks every question, sends beacons, prints Markdown."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median, quantiles
 
+from bench.beacons import measure_beacons
 from metrics import customers, devices, sessions, statistics
 from metrics.choices import DIMENSIONS, INTERVALS, ORDERS, SORTS
 from metrics.customers import CustomerQuery
@@ -24,6 +25,7 @@ SIZES = {
     "medium": {"users": 100_000, "sessions": 2_000_000, "orders": 300_000, "bookings": 60_000},
     "full": {"users": 1_000_000, "sessions": 20_000_000, "orders": 3_000_000, "bookings": 600_000},
 }
+BEACON_SECONDS = 10
 ADA = Viewer("ada@shop.example", "admin")
 
 
@@ -33,6 +35,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--repeat", type=int, default=20, help="times a question is asked, at most")
     parser.add_argument("--seconds", type=float, default=30, help="time given to one question, at most")
+    parser.add_argument("--only", choices=("questions", "beacons"), help="one of the two tables")
     parser.add_argument("--home", type=Path, help="keep the filled database here for the next run")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -43,7 +46,10 @@ def main() -> None:
         database = open_database(settings)
         try:
             fill(database, arguments.size)
-            measure(database, arguments.size, arguments.repeat, arguments.seconds)
+            if arguments.only != "beacons":
+                measure(database, arguments.size, arguments.repeat, arguments.seconds)
+            if arguments.only != "questions":
+                measure_beacons(database, min(arguments.seconds, BEACON_SECONDS))
         finally:
             database.close()
 

@@ -101,12 +101,19 @@ def run_endpoint(arguments: argparse.Namespace) -> int:
     """Serves beacons until it is asked to stop."""
     from metrics.endpoint import serve
     from metrics.install import open_installation
+    from metrics.stops import hear_stops
 
-    database = open_installation()
+    hear_stops()
     try:
-        return serve(database)
-    finally:
-        database.close()
+        database = open_installation()
+        try:
+            serve(database)
+        finally:
+            database.close()
+    except KeyboardInterrupt:
+        # The server has drained by now, and says again what it was asked.
+        return 0
+    return 0
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ PLAIN_HEADERS = (
 )
 RETRY_SECONDS = 5
 BODY_SECONDS = 10
+TOO_LARGE = f"The body is larger than {LONGEST_BODY} bytes: send less"
 LOGGER = logging.getLogger(__name__)
 
 
@@ -217,19 +218,19 @@ def read_headers(scope: Scope) -> dict[str, str]:
 
 
 async def _read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
-    too_large = Refused(413, f"The body is larger than {LONGEST_BODY} bytes: send less", "size")
     length = headers.get("content-length", "0")
     if length.isdecimal() and int(length[:12]) > LONGEST_BODY:
-        raise too_large
+        raise Refused(413, TOO_LARGE, "size")
     message = await receive()
     body: bytes = message.get("body", b"")
-    try:
-        async with asyncio.timeout(BODY_SECONDS if message.get("more_body") else None):
-            while message.get("more_body") and len(body) <= LONGEST_BODY:
-                message = await receive()
-                body += message.get("body", b"")
-    except TimeoutError:
-        raise Refused(408, f"The body did not arrive within {BODY_SECONDS} s: send it again", "slow") from None
+    if message.get("more_body"):
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while message.get("more_body") and len(body) <= LONGEST_BODY:
+                    message = await receive()
+                    body += message.get("body", b"")
+        except TimeoutError:
+            raise Refused(408, f"The body did not arrive within {BODY_SECONDS} s: send it again", "slow") from None
     if len(body) > LONGEST_BODY:
-        raise too_large
+        raise Refused(413, TOO_LARGE, "size")
     return body

@@ -138,7 +138,7 @@ def is_demo_database(settings: Settings, url: str) -> bool:
     return False
 
 
-def serve(database: Database) -> int:
+def serve(database: Database) -> None:
     """Serves until it is asked to stop; what was acknowledged is committed by then."""
     settings = database.settings
     log_to_stderr()
@@ -149,7 +149,6 @@ def serve(database: Database) -> int:
         host = f"[{settings.endpoint_host}]" if ":" in settings.endpoint_host else settings.endpoint_host
         LOGGER.info("listening", extra={"address": f"http://{host}:{settings.endpoint_port}"})
         server.run(sockets=[listener])
-    return 0
 
 
 def make_server(app: Starlette) -> uvicorn.Server:

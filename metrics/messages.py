@@ -84,8 +84,6 @@ def read_message(body: bytes) -> Message:
     """The message in a body of any content type; BadMessage in one sentence."""
     try:
         message = _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise BadMessage(_say(str(error))) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         message = _read_leniently(body)
     # Postgres takes no NUL, in no text.
@@ -122,9 +120,9 @@ def cut(text: str | None, length: int) -> str | None:
 
 
 def _read_leniently(body: bytes) -> Message:
-    """Half of a surrogate pair, which a browser can cut a text to, is dropped; all else that is not JSON is refused."""
+    """Half of a surrogate pair, which a text can be cut to, is dropped, and 7.0 is 7; all else is refused."""
     try:
-        seen = json.loads(body.decode("utf-8"))
+        seen = json.loads(body.decode("utf-8"), parse_float=_read_number)
         text = json.dumps(seen, ensure_ascii=False).encode("utf-8", "ignore")
         return _decoder.decode(text)
     except msgspec.ValidationError as error:
@@ -133,6 +131,11 @@ def _read_leniently(body: bytes) -> Message:
         raise BadMessage(
             'The body is not JSON that can be read: send an object in UTF-8, such as {"session_id": "..."}'
         ) from None
+
+
+def _read_number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _strip(message: Message | Previous) -> None:

@@ -70,8 +70,11 @@ def describe() -> dict[str, Any]:
 
 def _beacon(sentence: str, schema: str, answers: dict[str, Any]) -> dict[str, Any]:
     content = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
-    # As sendBeacon sends a string, and as everybody else does: both are read as JSON.
-    body = {"required": True, "content": {"application/json": content, "text/plain": content}}
+    body = {
+        "description": "JSON whatever the content type says: sendBeacon sends a string as text/plain.",
+        "required": True,
+        "content": {"application/json": content},
+    }
     refusals = {status: _answer(reason, "Error") for status, reason in REFUSALS.items()}
     return {"summary": sentence, "requestBody": body, "responses": answers | refusals}
 

@@ -18,5 +18,6 @@ def test_it_prints_a_row_for_every_question() -> None:
         check=True,
     )
     rows = [line for line in result.stdout.splitlines() if line.startswith("| ") and "question" not in line]
-    assert len(rows) > 50
+    assert len(rows) > 60
+    assert len([row for row in rows if " connections |" in row and row.endswith("| 0 |")]) == 6
     assert not [row for row in rows if "| over " in row]

@@ -78,7 +78,7 @@ def test_a_heartbeat_says_what_to_do_next(client: httpx2.Client) -> None:
         (b"", "The body is not JSON"),
         (b"session_id=1", "The body is not JSON"),
         (b"\xff\xfe{\x00}\x00", "The body is not JSON"),
-        (b"[" * 4_000, "The body is a list"),
+        (b"[" * 4_000, "The body is not JSON"),
         (b'{"x":' * 1_000 + b"1" + b"}" * 1_000, "The body is not JSON"),
         (b"[]", "The body is a list: send a JSON object"),
         (b'{"session_id": 5}', "session_id is a number: use text of 1 to 255 characters"),

