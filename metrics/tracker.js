@@ -9,19 +9,25 @@
  */
 (() => {
   const w = window, d = document, n = navigator, now = Date.now, KEY = 'customer-metrics';
-  const queue = w.customerMetrics || [];
-  if (queue.identify) return;
-  const api = { identify() {}, signOut() {}, push(call) { api[call[0]](call[1]); } };
-  w.customerMetrics = api;
+  const tag = d.currentScript || d.querySelector('script[src*="tracker.js"]');
+  const calls = [].concat(w.customerMetrics || []);
+  if (calls[0] && calls[0].identify) return;
 
   /** Whatever goes wrong in here is not the shop's business. */
   const safe = (work) => (argument) => { try { return work(argument); } catch (error) { /* silent by contract */ } };
 
-  safe(() => {
-    const tag = d.currentScript || d.querySelector('script[src*="tracker.js"]');
+  // What the page says is kept until there is somebody to hear it, as is what it said before this script came.
+  let hear = (call) => calls.push(call);
+  let leave;
+  w.customerMetrics = {
+    identify: (token) => hear(['identify', token]), signOut: () => hear(['signOut']), push: (call) => hear(call),
+  };
+
+  const start = safe(() => {
     const data = tag.dataset;
+    leave = hear = () => {};
     if (w.top !== w) return;
-    if (data.privacy !== 'ignore' && (n.globalPrivacyControl || n.doNotTrack === '1')) return;
+    if (data.privacy !== 'ignore' && (n.globalPrivacyControl || (n.doNotTrack || w.doNotTrack) == 1)) return;
 
     const seconds = (name, usual) => (data[name] > 0 ? data[name] : usual) * 1000;
     const HEARTBEAT = seconds('heartbeat', 30), IDLE = seconds('idle', 300), TIMEOUT = seconds('timeout', 1800);
@@ -29,7 +35,7 @@
     const isForeign = new URL(url, location.href).origin !== location.origin;
 
     let memory, isStored = true; // the record as this page last saw it, and whether localStorage takes it
-    let token, sub = '', word, hasSpoken; // who this page says is here: `word` waits until the page is seen
+    let token, sub = '', isNews, word, hasSpoken; // who this page says is here: `word` waits until the page is seen
     let isPatient = data.token === undefined; // the page will say later who is here: say nothing before it does
     let isSeen, inputAt, hints, timer, later;
     let mine = {}, mineAt; // the record as this page last wrote it, and when by a clock that nobody sets
@@ -65,13 +71,14 @@
       save(mine = record);
     };
 
-    /** Until the row is acknowledged everything goes with every message, but a customer's only with their own token. */
+    /** Until the row is acknowledged everything goes with every message, a customer's only with their own token. */
     const isWhole = (record) => !record.k && (!record.u || record.u === sub);
 
     const pack = (record, more) => JSON.stringify(Object.assign(
       { session_id: record.id, t: record.t },
+      record.u && record.u === sub && (!record.k || isNews) && { token },
       isWhole(record) && {
-        up: since(record.s), token: record.u ? token : undefined, landing_page: record.l, referrer: record.r,
+        up: since(record.s), landing_page: record.l, referrer: record.r,
         touch: n.maxTouchPoints, hints,
         prev: record.p && { session_id: record.p[0], t: record.p[1], age: since(record.p[2]) },
       },
@@ -110,7 +117,7 @@
           pause = failures = Math.min(failures * 2 + 1, 9);
           return 0;
         }
-        pause = failures = 0;
+        pause = failures = isNews = 0;
         return answer.json().then(({ next }) => {
           const current = load();
           if (current.id !== record.id) return;
@@ -186,16 +193,19 @@
         else record.t = Math.max(now(), record.t + 1);
         tell('/end', record, { reason: user ? 'user_switch' : 'sign_out', age: silence(record) });
       }
+      // A page whose token had expired was a guest's for the endpoint, which may know better by a fresh one.
+      isNews = given !== token;
       token = given;
       sub = user;
       hasSpoken = 1;
       word = isPatient = 0;
       if (isOver) {
         if (isLatest) begin(record, user);
+        openedAt = 0;
         return;
       }
       if (isOther) { record.u = user; save(record); }
-      if (wasPatient || !record.k) soon();
+      if (wasPatient || !record.k || isNews) soon();
     };
 
     const speak = (given) => {
@@ -240,7 +250,6 @@
     on(d, 'visibilitychange', (event) => (d.visibilityState === 'visible' ? show() : hide(event)));
     on(d, 'freeze', hide);
     on(d, 'resume', show);
-    on(w, 'pagehide', hide);
     on(w, 'pageshow', show);
     on(w, 'online', soon);
     on(w, 'storage', (event) => { if (event.key === KEY && isSeen && load().e) soon(); });
@@ -250,21 +259,30 @@
       if (isBack) soon();
     });
     setTimeout(safe(() => {
-      if (isPatient) { isPatient = 0; soon(); }
+      if (isPatient) { isPatient = openedAt = 0; soon(); }
     }), Math.min(HEARTBEAT, 5000));
 
     if (n.userAgentData) {
       n.userAgentData.getHighEntropyValues(['platformVersion', 'model', 'fullVersionList'])
         .then((values) => { hints = values; }, () => {});
     }
-    // A page that does not know the token yet has said nothing.
-    api.identify = safe((given) => given && speak(given));
-    api.signOut = safe(() => speak(''));
+    leave = safe(hide);
+    hear = safe(([name, given]) => {
+      // A page that does not know the token yet has said nothing.
+      if (name === 'signOut' || (name === 'identify' && given)) speak(given || '');
+    });
     if (data.token !== undefined) speak(data.token);
-    queue.forEach(api.push);
+    calls.forEach(hear);
     soon();
-    if (!(since(openedAt) < 10000)) openedAt = 0;
+    if (d.visibilityState !== 'visible' || !(since(openedAt) < 10000)) openedAt = 0;
     show();
-    openedAt = 0;
-  })();
+    if (!isPatient) openedAt = 0;
+  });
+
+  // Not while the page is being built: the first look into the storage alone takes longer than all of this.
+  setTimeout(() => leave || start(), 50);
+  w.addEventListener('pagehide', (event) => {
+    if (!leave) start();
+    leave(event);
+  }, true);
 })();

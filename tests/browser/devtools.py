@@ -32,10 +32,15 @@ START_SECONDS = 30
 CALL_SECONDS = 30
 
 
-def find_chromium() -> str | None:
-    """The machine's own, if there is one."""
+def find_chromium() -> str:
+    """The machine's own, else playwright's."""
     names = ("chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
+    if path := next((path for name in names if (path := shutil.which(name))), None):
+        return path
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        return playwright.chromium.executable_path
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 10) -> Any:
@@ -57,7 +62,7 @@ class Chromium:
 
     def __init__(self, *flags: str) -> None:
         self._profile = tempfile.mkdtemp(prefix="cm-chromium-")
-        command = [find_chromium() or "chromium", *FLAGS, *flags, f"--user-data-dir={self._profile}", "about:blank"]
+        command = [find_chromium(), *FLAGS, *flags, f"--user-data-dir={self._profile}", "about:blank"]
         # In a group of its own, so that nothing of it outlives the test.
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

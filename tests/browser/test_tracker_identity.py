@@ -209,10 +209,22 @@ def a_forged_token(here: Visitor) -> None:
 
 
 @scenario
+def a_token_that_had_expired(here: Visitor) -> None:
+    page = here.open_tab(here.get_url(user=make_token(here.alice, life=-60)))
+    here.begin(None, page)
+    here.stay(1.5 * HEARTBEAT)
+    with here.ending("lost"), here.beginning(here.alice):
+        identify(page, make_token(here.alice))
+    here.stay(HEARTBEAT)
+    with here.ending():
+        page.close()
+
+
+@scenario
 def a_token_that_is_none(here: Visitor) -> None:
     page = here.open_tab(here.get_url(user="%%%.not.a.token"))
     here.begin(None, page)
-    page.evaluate("customerMetrics.identify(undefined); customerMetrics.identify({}); customerMetrics.identify('a.b')")
+    page.evaluate("customerMetrics.identify(undefined); customerMetrics.push(); customerMetrics.push(['x'])")
     here.stay(1.5 * HEARTBEAT)
     with here.ending():
         page.close()
