@@ -201,11 +201,11 @@
       word = isPatient = 0;
       if (isOver) {
         if (isLatest) begin(record, user);
-        openedAt = 0;
-        return;
+      } else {
+        if (isOther) { record.u = user; save(record); }
+        if (wasPatient || !record.k || isNews) soon();
       }
-      if (isOther) { record.u = user; save(record); }
-      if (wasPatient || !record.k || isNews) soon();
+      openedAt = 0;
     };
 
     const speak = (given) => {

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.devtools import wait_until
-from tests.browser.visits import HEARTBEAT, TIMEOUT, Outcome, Truth, Visitor, list_scenarios, scenario
+from tests.browser.visits import HEARTBEAT, TIMEOUT, Outcome, Truth, Visitor, list_scenarios, make_token, scenario
 
 pytestmark = pytest.mark.browser
 
@@ -151,7 +151,8 @@ def a_page_that_is_rendered_before_it_is_wanted(here: Visitor) -> None:
 
 @scenario
 def a_new_session_after_the_timeout(here: Visitor) -> None:
-    page = here.open(user=here.alice)
+    page = here.open(user=None)
+    page.evaluate(f"customerMetrics.identify({make_token(here.alice)!r})")
     here.begin(here.alice, page)
     here.stay(HEARTBEAT)
     with here.ending("timeout", "lost"):

@@ -265,4 +265,4 @@ def describe_errors(outcomes: dict[str, Outcome]) -> str:
 
 
 def get_p95(errors: list[float]) -> float:
-    return sorted(errors)[math.ceil(0.95 * len(errors)) - 1]
+    return sorted(errors)[math.ceil(0.95 * len(errors)) - 1] if errors else 0.0
