@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -20,6 +19,7 @@ from metrics.database import DatabaseError, connect
 from metrics.gate import is_loopback
 from metrics.migrate import is_current
 from metrics.openapi import describe
+from metrics.statements import get_statement
 
 TRACKER = Path(__file__).with_name("tracker.min.js")
 # Whoever asks often gets the last answer: health must not cost a connection a time.
@@ -90,9 +90,20 @@ class Readiness:
         return JSONResponse({"status": "ready", **numbers})
 
     def _ask(self) -> str | None:
-        with suppress(DatabaseError, psycopg.Error), connect(self._url) as connection:
-            return None if is_current(connection) else "The schema is not current: run python -m metrics migrate"
-        return "The database does not answer"
+        try:
+            with connect(self._url, autocommit=True) as connection:
+                return None if _can_record(connection) else "The schema is not current: run python -m metrics migrate"
+        except (DatabaseError, psycopg.Error):
+            return "The database does not answer"
+
+
+def _can_record(connection: psycopg.Connection) -> bool:
+    try:
+        return is_current(connection)
+    except psycopg.errors.InsufficientPrivilege:
+        # A login that may record beacons and read nothing: what it calls is there.
+        row = connection.execute(get_statement("can_start_sessions")).fetchone()
+        return bool(row and row[0])
 
 
 async def answer_health(request: Request) -> Response:

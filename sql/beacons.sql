@@ -29,3 +29,9 @@ SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = :'role' AND pg_has_role(oi
 -- name: take_role
 -- From here on this connection has the role's rights only.
 SELECT set_config('role', :'role', false);
+
+-- name: can_start_sessions
+-- Whether this login may record beacons.
+SELECT COALESCE(
+    has_function_privilege(to_regprocedure('metrics_start_sessions(json, interval, interval)'), 'EXECUTE'), false
+);

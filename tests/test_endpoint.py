@@ -290,6 +290,18 @@ def test_the_role_may_call_three_functions_and_read_nothing(url: str) -> None:
             connection.execute(f"SELECT * FROM metrics_{name}_sessions('[]', '30 min', '1 day')")
 
 
+def test_a_login_that_may_do_nothing_else_records_beacons(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE endpoint_login LOGIN IN ROLE metrics_beacon")
+    try:
+        with serve_endpoint(url.replace("postgres:@", "endpoint_login@")) as endpoint:
+            assert httpx2.get(endpoint.address + "/readyz").json()["status"] == "ready"
+            assert httpx2.post(endpoint.address + START, json={"session_id": "a"}).status_code == 201
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DROP ROLE endpoint_login")
+
+
 def test_a_taken_port_is_one_sentence() -> None:
     with listen("127.0.0.1", 0) as taken, pytest.raises(EndpointError, match="METRICS_ENDPOINT_PORT is"):
         listen("127.0.0.1", taken.getsockname()[1])

@@ -14,8 +14,8 @@ from metrics.statements import SQL_FOLDER, get_statement, list_statements
 
 LAYERS = (
     {"settings", "choices", "display", "statements", "viewer", "meters", "limits", "logs", "stops"},
-    {"embedded", "address", "visitor", "identity", "origins", "messages"},
-    {"database", "place", "openapi"},
+    {"embedded", "address", "bots", "identity", "origins", "messages"},
+    {"database", "place", "openapi", "visitor"},
     {"migrate", "exports"},
     {"customers", "sessions", "devices", "statistics", "beacons", "sweeper"} | {"demo_people", "demo_visits", "demo_sales"},
     {"demo"},
@@ -138,5 +138,5 @@ def test_the_readme_names_every_setting_and_command() -> None:
         assert f"`{setting.name}`" in text, setting.name
     for target in re.findall(r"^([a-z]+):.*##", (PROJECT / "Makefile").read_text(), re.MULTILINE):
         assert f"make {target}" in text, target
-    for command in ("migrate", "demo", "run"):
+    for command in ("migrate", "demo", "run", "endpoint"):
         assert f"python -m metrics {command}" in text, command
