@@ -6,7 +6,6 @@ from threading import Lock
 from psycopg import Connection
 
 from metrics.database import Database, connect, open_database
-from metrics.demo import fill_shop
 from metrics.migrate import SHOP_TABLES, migrate
 from metrics.settings import Settings, load_settings
 from metrics.statements import get_statement
@@ -55,6 +54,9 @@ def prepare_demo_database(settings: Settings, url: str, log: Callable[[str], obj
             tables = row[0] if row else 0
             is_empty = tables == 0 or not _has_customers(connection)
         if is_empty:
+            # Late: an endpoint that finds its database filled stays small.
+            from metrics.demo import fill_shop
+
             log("Filling the demo shop; this happens once and takes a few seconds.")
             fill_shop(url, log=log)
         else:
