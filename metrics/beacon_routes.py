@@ -15,10 +15,12 @@ from metrics.beacons import Beacon, Kind
 from metrics.identity import Identities
 from metrics.limits import RateLimit, RefusalLog
 from metrics.messages import (
+    FINAL_REASONS,
     LONGEST_BODY,
     LONGEST_PATH,
     BadMessage,
     Message,
+    Previous,
     clamp_age,
     cut,
     demand_session_id,
@@ -159,10 +161,7 @@ class BeaconRoute:
             await self._describe(beacon, message, client, headers)
         elif message.token:
             await self._identify(beacon, message)
-        ended = None
-        if message.prev:
-            age = clamp_age(message.prev.age)
-            ended = Beacon(session_id=message.prev.session_id, t=message.prev.t, age=age, is_end=True, reason="lost")
+        ended = _end_previous(message.prev) if message.prev else None
         outcome = await self._door.recorder.record(kind, beacon, ended)
         return _write_answer(kind, session_id, outcome)
 
@@ -190,6 +189,13 @@ class BeaconRoute:
         beacon.landing_page = cut(message.landing_page, LONGEST_PATH)
         beacon.referrer = cut(message.referrer, LONGEST_PATH)
         beacon.previous_session_id = message.prev.session_id if message.prev else None
+
+
+def _end_previous(previous: Previous) -> Beacon:
+    """The end of the session before, in case its own was lost or is still on its way."""
+    reason = previous.reason if previous.reason in FINAL_REASONS else "lost"
+    age = clamp_age(previous.age)
+    return Beacon(session_id=previous.session_id, t=previous.t, age=age, is_end=True, reason=reason)
 
 
 def _guess_reason(message: Message, headers: Mapping[str, str]) -> str:

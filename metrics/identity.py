@@ -117,7 +117,10 @@ class PublicKeys:
             # `exp` and the like are checked by the caller, for every kind of token alike.
             checks = {"verify_signature": True, "verify_aud": False, "verify_exp": False, "verify_nbf": False}
             claims: dict[str, Any] = jwt.decode(
-                token, key, algorithms=[algorithm], options={**checks, "verify_iat": False, "verify_sub": False},  # type: ignore[typeddict-item]
+                token,
+                key,
+                algorithms=[algorithm],
+                options={**checks, "verify_iat": False, "verify_sub": False},  # type: ignore[arg-type]
             )
         except (jwt.InvalidTokenError, jwt.InvalidKeyError, TypeError, ValueError):
             raise NotBelieved("signature") from None

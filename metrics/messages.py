@@ -14,6 +14,8 @@ LONGEST_BODY = 8 * 1024
 LONGEST_ID = 255
 LONGEST_PATH = 2048
 REASONS = ("sign_out", "user_switch", "page_hide", "gone", "lost", "reported")
+# Somebody left or somebody else came: no sign of life takes these back.
+FINAL_REASONS = ("sign_out", "user_switch")
 CAP_MS = CAP.total_seconds() * 1000
 
 # Within 64 bits, which is what is stored.
@@ -26,6 +28,7 @@ class Previous(Struct):
     session_id: str
     age: float | None = None
     t: OrderKey | None = None
+    reason: str | None = None
 
 
 class Message(Struct):
@@ -73,7 +76,7 @@ _ACCEPTED = {
     "age": "a number of milliseconds",
     "up": "a number of milliseconds",
     "reason": f"{', '.join(REASONS[:-1])} or {REASONS[-1]}",
-    "prev": "an object with session_id, age and t",
+    "prev": "an object with session_id, age, t and reason",
     "touch": "a whole number",
     "hints": "an object",
 }

@@ -176,8 +176,8 @@ def read_user_agent(text: str) -> tuple[str | None, str | None, str | None, str 
 
 @cache
 def _parser() -> Resolver:
-    # Without the patterns of device models, which nobody asks for, and in Python: the library's Rust engine answers in 13
-    # instead of 520 us, but holds 11 MB more, and a shop sees the same few thousand user agents again and again.
+    # Without the patterns of device models, which nobody asks for, and in Python: the library's Rust engine answers in
+    # 13 instead of 520 us, but holds 11 MB more, and a shop sees the same few thousand user agents again and again.
     browsers, systems, _ = load_lazy_builtins()
     return Resolver((browsers, systems, []))
 
