@@ -13,11 +13,12 @@ import pandas as pd  # noqa: F401
 import streamlit as st
 from starlette.middleware import Middleware
 
+from metrics.address import is_loopback
 from metrics.api import list_routes
 from metrics.bundles import Bundles
 from metrics.database import DatabaseError, check_url
 from metrics.embedded import EmbeddedError
-from metrics.gate import Gate, is_loopback
+from metrics.gate import Gate
 from metrics.install import close_installation, get_installation
 from metrics.settings import SettingError, load_settings
 

@@ -76,6 +76,16 @@ def read_address(text: str) -> Address | None:
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
+def is_loopback(name: str) -> bool:
+    """Whether a host name or address means this machine."""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
 @lru_cache(maxsize=4096)
 def _truncate(address: Address, bits: int) -> str:
     return str(ipaddress.ip_network((address, bits), strict=False).network_address)

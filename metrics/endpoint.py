@@ -19,11 +19,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from metrics.address import Addresses
+from metrics.address import Addresses, is_loopback
 from metrics.beacon_routes import BeaconRoute, Door
 from metrics.database import CONNECT_TIMEOUT_SECONDS, Database, DatabaseError, connect
 from metrics.endpoint_routes import list_side_routes
-from metrics.gate import is_loopback
 from metrics.identity import Identities
 from metrics.limits import RateLimit
 from metrics.logs import log_to_stderr

@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from metrics import meters
+from metrics.address import is_loopback
 from metrics.database import DatabaseError, connect
-from metrics.gate import is_loopback
 from metrics.migrate import is_current
 from metrics.openapi import describe
 from metrics.statements import get_statement

@@ -5,7 +5,6 @@ It stands before Streamlit, because a websocket that reaches the script runs it,
 
 import base64
 import hashlib
-import ipaddress
 import json
 import logging
 import re
@@ -16,6 +15,8 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from metrics.address import is_loopback
 
 # Streamlit's own routes that tell a stranger something and that no page of ours needs.
 CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent")
@@ -102,16 +103,6 @@ def is_foreign(headers: Headers, host: str) -> bool:
         return origin.partition("://")[2] != host
     site = headers.get("sec-fetch-site", "none")
     return site not in ("none", "same-origin") and headers.get("sec-fetch-mode") != "navigate"
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a host name or address means this machine."""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def make_headers(index: str) -> dict[str, str]:

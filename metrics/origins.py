@@ -1,10 +1,10 @@
 """Whose pages may send beacons: the origins of the settings, or pages of this machine where none are named."""
 
-import ipaddress
 from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from metrics.address import is_loopback
 from metrics.settings import SettingError
 
 
@@ -30,6 +30,5 @@ def is_local(origin: str) -> bool:
     """Whether the origin is a page on this machine, at any port."""
     with suppress(ValueError):
         parts = urlsplit(origin)
-        name = parts.hostname or ""
-        return parts.scheme in ("http", "https") and (name == "localhost" or ipaddress.ip_address(name).is_loopback)
+        return parts.scheme in ("http", "https") and is_loopback(parts.hostname or "")
     return False

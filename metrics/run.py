@@ -1,20 +1,19 @@
 """Starts what `make run` shows, keeps it together, and stops all of it cleanly."""
 
-import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
-from types import FrameType
+import time
+from contextlib import ExitStack
 
 from metrics.database import DatabaseError
 from metrics.install import open_installation
 from metrics.migrate import migrate
-from metrics.settings import PROJECT
+from metrics.settings import PROJECT, Settings, load_settings
+from metrics.stops import hear_stops
 
 HOST = "127.0.0.1"
-# Ctrl-C, a service manager, and a terminal window that is closed.
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SECONDS = 15
 
 
 class PortTaken(DatabaseError):
@@ -22,11 +21,11 @@ class PortTaken(DatabaseError):
 
 
 def run_all(port: int) -> int:
-    """Serves the dashboard on loopback until it is asked to stop: 0 then, else the dashboard's own exit code."""
-    check_port(port)
-    for number in STOPS:
-        # SIGINT too: what a script starts in the background inherits it ignored.
-        signal.signal(number, _interrupt)
+    """Serves dashboard and endpoint on this machine until asked to stop: 0 then, else the code of the one that died."""
+    settings = load_settings()
+    check_port(HOST, port, "choose another with python -m metrics run --port 8511")
+    check_port(settings.endpoint_host, settings.endpoint_port, "choose another with METRICS_ENDPOINT_PORT=8512")
+    hear_stops()
     try:
         return _serve(port)
     except KeyboardInterrupt:
@@ -37,52 +36,70 @@ def run_all(port: int) -> int:
 def _serve(port: int) -> int:
     database = open_installation()
     try:
-        if database.settings.database_url:
+        settings = database.settings
+        if settings.database_url:
             # A shop's own database: the schema is part of the set-up; its rows are not touched, and no demo goes there.
             migrate(database.url)
-        command = [sys.executable, "-m", "streamlit", "run", "app.py"]
         flags = [f"--server.port={port}", f"--server.address={HOST}", "--server.headless=true"]
-        # Its own group: Ctrl-C reaches this process alone, which then asks the child to stop.
-        child = subprocess.Popen([*command, *flags], cwd=PROJECT, start_new_session=True, stdout=subprocess.DEVNULL)
-        try:
-            print(f"Customer Metrics: http://{HOST}:{port}  (Ctrl-C stops it, the data stays)", flush=True)
-            while True:
-                # Not one long wait: a signal that reaches the pool's thread would leave this one asleep for ever.
-                with suppress(subprocess.TimeoutExpired):
-                    return child.wait(timeout=1)
-        except KeyboardInterrupt:
-            print("Stopping ...", flush=True)
-            return 0
-        finally:
-            _stop(child)
+        commands = {
+            "dashboard": ["streamlit", "run", "app.py", *flags],
+            "endpoint": ["metrics", "endpoint"],
+        }
+        with ExitStack() as stack:
+            children = {name: _start(stack, command) for name, command in commands.items()}
+            try:
+                _say_where(settings, port)
+                return _watch(children)
+            except KeyboardInterrupt:
+                print("Stopping ...", flush=True)
+                return 0
     finally:
         database.close()
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
+def _start(stack: ExitStack, command: list[str]) -> "subprocess.Popen[bytes]":
+    # Its own group: Ctrl-C reaches this process alone, which then asks the child to stop.
+    child = subprocess.Popen(
+        [sys.executable, "-m", *command], cwd=PROJECT, start_new_session=True, stdout=subprocess.DEVNULL
+    )
+    stack.callback(_stop, child)
+    return child
+
+
+def _say_where(settings: Settings, port: int) -> None:
+    endpoint = f"http://{settings.endpoint_host}:{settings.endpoint_port}"
+    print(f"Customer Metrics: http://{HOST}:{port}  (Ctrl-C stops it, the data stays)", flush=True)
+    print(f"Beacon endpoint:  {endpoint}", flush=True)
+    if not settings.database_url:
+        print(f"Demo shop:        {endpoint}/demo", flush=True)
+
+
+def _watch(children: dict[str, "subprocess.Popen[bytes]"]) -> int:
+    # Short waits: a signal that reaches the pool's thread would leave a long one asleep for ever.
+    while True:
+        for name, child in children.items():
+            code = child.poll()
+            if code is not None:
+                print(f"The {name} stopped by itself (exit code {code}): stopping the rest", file=sys.stderr)
+                return code or 1
+        time.sleep(0.5)
+
+
+def _stop(child: "subprocess.Popen[bytes]") -> None:
     child.terminate()
     try:
-        child.wait(timeout=15)
+        child.wait(timeout=STOP_SECONDS)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
 
 
-def check_port(port: int) -> None:
+def check_port(host: str, port: int, advice: str) -> None:
     """Raises PortTaken, in one sentence, before anything is started."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError:
-            raise PortTaken(
-                f"Port {port} is in use: stop what listens there, or choose another with "
-                "python -m metrics run --port 8511"
-            ) from None
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    # Once is enough: a whole process group gets it twice, from the terminal and from make, and stopping must not stop.
-    for number in STOPS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+            raise PortTaken(f"Port {port} is in use: stop what listens there, or {advice}") from None

@@ -5,7 +5,7 @@
  * The shared record, in localStorage (in memory where that is blocked), is the truth for every tab:
  *   id session · u the signed-in user's sub, '' for a guest · s began · a last alive · t order key
  *   k undefined: no message yet, 0: none acknowledged, 1: the endpoint has the row · e its page was closed
- *   l landing page · r referrer · p the session before: [id, t, a]
+ *   l landing page · r referrer · p the session before: [id, t, a, why it ended]
  */
 (() => {
   const w = window, d = document, n = navigator, now = Date.now, KEY = 'customer-metrics';
@@ -24,8 +24,8 @@
   };
 
   const start = safe(() => {
-    const data = tag.dataset;
     leave = hear = () => {};
+    const data = tag.dataset;
     if (w.top !== w) return;
     if (data.privacy !== 'ignore' && (n.globalPrivacyControl || (n.doNotTrack || w.doNotTrack) == 1)) return;
 
@@ -47,7 +47,7 @@
 
     const load = () => {
       // After localStorage.clear(), which shops like to call on sign-out, memory still knows the session.
-      try { if (isStored) memory = JSON.parse(localStorage.getItem(KEY)) || memory; } catch (error) { /* keep memory */ }
+      safe(() => { if (isStored) memory = JSON.parse(localStorage.getItem(KEY)) || memory; })();
       return memory || {};
     };
 
@@ -58,6 +58,8 @@
 
     /** How long nobody was seen: by the steady clock where this page was the last, for the other may be set. */
     const silence = (record) => (record.t === mine.t ? Math.round(performance.now() - mineAt) : since(record.a));
+
+    const isIdle = () => since(inputAt) >= IDLE;
 
     const isLive = (record) => record.id && silence(record) < TIMEOUT;
 
@@ -80,7 +82,7 @@
       isWhole(record) && {
         up: since(record.s), landing_page: record.l, referrer: record.r,
         touch: n.maxTouchPoints, hints,
-        prev: record.p && { session_id: record.p[0], t: record.p[1], age: since(record.p[2]) },
+        prev: record.p && { session_id: record.p[0], t: record.p[1], age: since(record.p[2]), reason: record.p[3] },
       },
       more,
     ));
@@ -106,18 +108,21 @@
       // Without the option for the delay, whose name has changed, it waits for the page's end.
       safe(() => w.fetchLater(url + '/end', {
         // One later than a page_hide, which is the better word where both arrive.
-        method: 'POST', body: pack(record, { reason: 'gone', t: record.t + 1 }), credentials: 'omit', signal: later.signal,
+        method: 'POST', credentials: 'omit', signal: later.signal,
+        body: pack(record, { reason: 'gone', t: record.t + 1 }),
       }))();
     };
 
     const ask = (record) => {
+      const told = isNews;
       post(isWhole(record) ? '' : '/heartbeat', pack(record)).then((answer) => {
         if (!answer.ok) {
           // Heartbeats to leave out: 1, 3, 7, 9, 9, ...
           pause = failures = Math.min(failures * 2 + 1, 9);
           return 0;
         }
-        pause = failures = isNews = 0;
+        pause = failures = 0;
+        if (told) isNews = 0;
         return answer.json().then(({ next }) => {
           const current = load();
           if (current.id !== record.id) return;
@@ -133,12 +138,18 @@
       }).catch(() => {});
     };
 
-    const begin = (before, user) => {
+    const begin = (before, user, reason) => {
       if (user && user !== sub) return; // only a page that holds their token may begin a customer's session
       disarm();
-      const record = { u: user, t: Math.max(now(), (before.t || 0) + 1), p: before.id ? [before.id, before.t, before.a] : before.p };
-      if (user || data.guests !== 'off') {
-        record.id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte + 256).toString(16).slice(1)).join('');
+      const record = {
+        u: user,
+        t: Math.max(now(), +before.t + 1 || 0),
+        p: before.id ? [before.id, before.t, before.a, reason] : before.p,
+      };
+      // A page in front of which nobody sits, and which refreshes its token or signs out by itself, begins nothing.
+      if ((user || data.guests !== 'off') && !isIdle()) {
+        const bytes = Array.from(crypto.getRandomValues(new Uint8Array(16)));
+        record.id = bytes.map((byte) => (byte + 256).toString(16).slice(1)).join('');
         record.a = now();
         record.s = openedAt ? Math.max(openedAt, before.a || 0) : record.a;
         record.l = location.pathname;
@@ -153,7 +164,7 @@
 
     const beat = () => {
       plan(tick, HEARTBEAT);
-      if (!isSeen || isPatient) return;
+      if (!isSeen || isPatient || isIdle()) return;
       const record = load();
       if (!isLive(record)) return renew(record);
       step(record);
@@ -165,8 +176,7 @@
     const tick = () => {
       const record = load(), left = HEARTBEAT * (record.t === mine.t ? 1 : 1.1) - silence(record);
       if (left > 20) plan(tick, left);
-      else if (since(inputAt) < IDLE) beat();
-      else plan(tick, HEARTBEAT);
+      else beat();
     };
 
     const plan = (work, delay) => {
@@ -183,15 +193,20 @@
       const [given, id] = word, record = load(), isLatest = record.id === id, wasPatient = isPatient;
       let user = '';
       // The endpoint alone judges a token; here its name for the user only tells a refresh from another user.
-      safe(() => { user = '' + (JSON.parse(atob(given.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))).sub || ''); })();
+      safe(() => {
+        const claims = JSON.parse(atob(given.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')));
+        user = '' + (claims.sub || '');
+      })();
       const isOther = isLatest && record.u !== user;
       // About a guest of whom nothing was sent yet, the page was only slow to say who it is.
       const isOver = !isLive(record) || (isOther && (record.u || record.k !== undefined));
+      let reason;
       if (isOver && isOther && isLive(record)) {
+        reason = user ? 'user_switch' : 'sign_out';
         // Whom a page finds signed in on its way in left when last seen, not now.
         if (isSeen && !wasPatient) step(record);
         else record.t = Math.max(now(), record.t + 1);
-        tell('/end', record, { reason: user ? 'user_switch' : 'sign_out', age: silence(record) });
+        tell('/end', record, { reason, age: silence(record) });
       }
       // A page whose token had expired was a guest's for the endpoint, which may know better by a fresh one.
       isNews = given !== token;
@@ -200,7 +215,7 @@
       hasSpoken = 1;
       word = isPatient = 0;
       if (isOver) {
-        if (isLatest) begin(record, user);
+        if (isLatest) begin(record, user, reason);
       } else {
         if (isOther) { record.u = user; save(record); }
         if (wasPatient || !record.k || isNews) soon();
@@ -254,9 +269,9 @@
     on(w, 'online', soon);
     on(w, 'storage', (event) => { if (event.key === KEY && isSeen && load().e) soon(); });
     on(w, 'pointerdown pointermove keydown scroll touchstart', () => {
-      const isBack = since(inputAt) >= IDLE;
+      const wasIdle = isIdle();
       inputAt = now();
-      if (isBack) soon();
+      if (wasIdle) soon();
     });
     setTimeout(safe(() => {
       if (isPatient) { isPatient = openedAt = 0; soon(); }

@@ -1,85 +1,15 @@
 """Beacons in the database: every message twice, late and in any order leads to one true session."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from metrics.beacons import Beacon, Kind
+from metrics.beacons import Kind
 from metrics.database import Database
-from metrics.recorder import DatabaseIsAway, Outcome, Recorder
 from metrics.settings import load_settings
-
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-ROW = (
-    "SELECT user_id, started_at, last_activity_at, ended_at, end_reason, life_key, end_key "
-    "FROM user_sessions ORDER BY started_at, id"
-)
-
-
-@dataclass
-class Day:
-    """Records beacons as if they came at a minute of that day."""
-
-    recorder: Recorder
-
-    async def send(self, kind: Kind, minute: float, session_id: str = "s", prev: Any = None, **fields: Any) -> Outcome:
-        beacon = Beacon(session_id, received_at=NOON + timedelta(minutes=minute), is_end=kind == "end", **fields)
-        if kind == "end" and not beacon.reason:
-            beacon.reason = "page_hide"
-        previous = prev and Beacon(received_at=beacon.received_at, reason="lost", is_end=True, **prev)
-        return await self.recorder.record(kind, beacon, previous)
-
-    async def start(self, minute: float, session_id: str = "s", **fields: Any) -> Outcome:
-        return await self.send("start", minute, session_id, **fields)
-
-    async def beat(self, minute: float, session_id: str = "s", **fields: Any) -> Outcome:
-        return await self.send("heartbeat", minute, session_id, **fields)
-
-    async def end(self, minute: float, session_id: str = "s", **fields: Any) -> Outcome:
-        return await self.send("end", minute, session_id, **fields)
-
-
-Story = Callable[[Day], Awaitable[None]]
-
-
-def live(database: Database, story: Story) -> list[dict[str, Any]]:
-    """What stands in the table after the story, times in minutes since noon."""
-
-    async def run() -> None:
-        recorder = Recorder(load_settings({}), database.url)
-        await recorder.open()
-        try:
-            await story(Day(recorder))
-        finally:
-            await recorder.close()
-
-    asyncio.run(run())
-    return read_rows(database)
-
-
-def read_rows(database: Database) -> list[dict[str, Any]]:
-    with database.write() as connection:
-        cursor = connection.execute(ROW)
-        names = [column.name for column in cursor.description or []]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return [
-        {
-            key: round((value - NOON).total_seconds() / 60, 3) if isinstance(value, datetime) else value
-            for key, value in row.items()
-        }
-        for row in rows
-    ]
-
-
-def get_row(database: Database, story: Story) -> dict[str, Any]:
-    (row,) = live(database, story)
-    return row
+from metrics.sweeper import Sweeper
+from tests.day import Day, get_row, live
 
 
 def test_it_works(any_database: Database) -> None:
@@ -117,22 +47,6 @@ def test_every_message_twice_in_every_order_leaves_the_same_row(
         "life_key": 2,
         "end_key": 3,
     }
-
-
-@pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_messages_in_one_batch_in_every_order_leave_the_same_row(database: Database, order: tuple[int, ...]) -> None:
-    kinds: list[Kind] = ["start", "heartbeat", "end"]
-
-    async def story(day: Day) -> None:
-        await asyncio.gather(
-            *(
-                day.send(kinds[one], 3, t=one + 1, age=(3 - one) * 60_000, up=180_000)
-                for one in (*order, *reversed(order))
-            )
-        )
-
-    row = get_row(database, story)
-    assert (row["started_at"], row["last_activity_at"], row["ended_at"], row["end_key"]) == (0, 1, 2, 3)
 
 
 def test_a_page_change_is_no_end(database: Database) -> None:
@@ -273,44 +187,5 @@ def test_an_identity_that_the_shop_does_not_have_is_a_guest(database: Database) 
     assert get_row(database, story)["user_id"] is None
 
 
-def test_one_beacon_that_cannot_be_stored_does_not_take_its_neighbours_along(database: Database) -> None:
-    async def story(day: Day) -> None:
-        good = [day.start(0, f"s{number}", t=1) for number in range(20)]
-        bad = day.start(0, "bad", t=1, ip_address="no address")
-        results = await asyncio.gather(*good[:10], bad, *good[10:], return_exceptions=True)
-        assert [str(result) for result in results if isinstance(result, Exception)] == [
-            "This beacon cannot be stored: send another"
-        ]
-
-    assert len(live(database, story)) == 20
-
-
-def test_nothing_is_acknowledged_while_the_database_is_away() -> None:
-    async def run() -> None:
-        recorder = Recorder(load_settings({}), "postgresql://nobody@127.0.0.1:1/none")
-        await recorder.open()
-        for _ in range(3):
-            with pytest.raises(DatabaseIsAway):
-                await recorder.record("start", Beacon("s"))
-        await recorder.close()
-
-    asyncio.run(run())
-
-
-def test_the_writer_comes_back_by_itself_after_its_connection_was_cut(database: Database) -> None:
-    async def story(day: Day) -> None:
-        await day.start(0, t=1)
-        with database.write() as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'metrics-endpoint' "
-                "AND datname = current_database()"
-            )
-        assert (await day.beat(1, t=2)).next_step is None
-
-    assert get_row(database, story)["last_activity_at"] == 1
-
-
 async def sweep(database: Database) -> int:
-    from metrics.sweeper import Sweeper
-
     return await Sweeper(load_settings({}), database.url).sweep()

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import httpx2
+import psutil
 import psycopg
 import pytest
 
 from metrics.settings import PROJECT
 from metrics.statements import SQL_FOLDER
+from tests.endpoint_server import wait_for_health
 from tests.server import free_port, wait_until_up
 
 
@@ -29,11 +31,12 @@ def run(*words: str, timeout: float = 60, **environ: str) -> subprocess.Complete
 
 
 def clean_environ() -> dict[str, str]:
-    return {
+    kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("METRICS_", "DATABASE_", "STREAMLIT_"))
     }
+    return kept | {"METRICS_ENDPOINT_PORT": str(free_port())}
 
 
 def assert_one_sentence(result: subprocess.CompletedProcess[str], wanted: str) -> None:
@@ -78,6 +81,8 @@ def test_run_says_that_the_port_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert_one_sentence(run("run", "--port", str(port)), f"Port {port} is in use")
+        taken_too = run("run", "--port", str(free_port()), METRICS_ENDPOINT_PORT=str(port))
+        assert_one_sentence(taken_too, "choose another with METRICS_ENDPOINT_PORT=8512")
 
 
 def test_words_that_are_none_are_refused() -> None:
@@ -102,6 +107,28 @@ def test_run_names_what_the_shop_lacks(empty_url: str) -> None:
     assert_one_sentence(result, "The shop's table users is missing")
 
 
+def test_run_stops_everything_when_a_part_of_it_dies(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    port = free_port()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "metrics", "run", "--port", str(port)],
+        cwd=PROJECT,
+        env=clean_environ() | {"METRICS_HOME": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until_up(port)
+    (endpoint,) = [
+        part for part in psutil.Process(child.pid).children() if part.cmdline()[1:] == ["-m", "metrics", "endpoint"]
+    ]
+    endpoint.kill()
+    _, errors = child.communicate(timeout=30)
+    assert child.returncode != 0
+    assert "The endpoint stopped by itself (exit code -9): stopping the rest" in errors
+    assert not (tmp_path / "postgres" / "postmaster.pid").exists()
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_run_fills_serves_stops_and_keeps_the_data(tmp_path: Path, ending: signal.Signals) -> None:
     environ = clean_environ() | {"METRICS_HOME": str(tmp_path)}
@@ -116,6 +143,10 @@ def test_run_fills_serves_stops_and_keeps_the_data(tmp_path: Path, ending: signa
         child = subprocess.Popen(words, cwd=PROJECT, env=environ, stdout=subprocess.PIPE, text=True)
         try:
             wait_until_up(port)
+            endpoint = f"http://127.0.0.1:{environ['METRICS_ENDPOINT_PORT']}"
+            wait_for_health(endpoint)
+            started = httpx2.post(f"{endpoint}/api/analytics/session", json={})
+            assert started.status_code == 201
             customers = httpx2.get(f"http://127.0.0.1:{port}/export/customers.csv").text
             filled.append(sorted(row.split(",")[0] for row in customers.splitlines()))
         finally:
@@ -125,6 +156,9 @@ def test_run_fills_serves_stops_and_keeps_the_data(tmp_path: Path, ending: signa
             output, _ = child.communicate(timeout=30)
         assert child.returncode == 0
         assert f"http://127.0.0.1:{port}" in output
+        assert f"{endpoint}/demo" in output
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(f"{endpoint}/healthz")
         assert not (tmp_path / "postgres" / "postmaster.pid").exists()
     assert len(filled[0]) == 2_001
     assert filled[0] == filled[1]

@@ -14,10 +14,11 @@ from metrics.statements import SQL_FOLDER, get_statement, list_statements
 
 LAYERS = (
     {"settings", "choices", "display", "statements", "viewer", "meters", "limits", "logs", "stops"},
-    {"embedded", "address", "bots", "identity", "origins", "messages"},
-    {"database", "place", "openapi", "visitor"},
+    {"embedded", "address", "bots", "identity", "messages"},
+    {"database", "place", "origins", "openapi", "visitor"},
     {"migrate", "exports"},
-    {"customers", "sessions", "devices", "statistics", "beacons", "sweeper"} | {"demo_people", "demo_visits", "demo_sales"},
+    {"customers", "sessions", "devices", "statistics", "beacons", "sweeper"},
+    {"demo_people", "demo_visits", "demo_sales"},
     {"demo"},
     {"install"},
     {"api", "gate", "bundles", "recorder", "demo_page"},

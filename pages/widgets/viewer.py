@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from metrics.gate import is_loopback
+from metrics.address import is_loopback
 from metrics.viewer import Viewer
 
 
