@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -28,6 +29,11 @@ FLAGS = (
     # The machine's own keyring, GPU and proxies stay out of it.
     "--password-store=basic --use-mock-keychain --disable-gpu --no-proxy-server --window-size=800,600"
 ).split()
+PLAYWRIGHTS = """
+from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright:
+    print(playwright.chromium.executable_path)
+"""
 START_SECONDS = 30
 CALL_SECONDS = 30
 
@@ -37,10 +43,9 @@ def find_chromium() -> str:
     names = ("chromium", "chromium-browser", "google-chrome")
     if path := next((path for name in names if (path := shutil.which(name))), None):
         return path
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        return playwright.chromium.executable_path
+    # In a process of its own: playwright starts once in each, and other tests have started it here.
+    command = [sys.executable, "-c", PLAYWRIGHTS]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 10) -> Any:

@@ -1,17 +1,11 @@
 """Every session belongs to whom it was: signing in, out and over, in this tab and in another."""
 
-import json
-
 import pytest
 
 from tests.browser.devtools import Page, wait_until
-from tests.browser.visits import HEARTBEAT, TIMEOUT, Outcome, Visitor, list_scenarios, make_token, scenario
+from tests.browser.visits import HEARTBEAT, TIMEOUT, Outcome, Visitor, identify, list_scenarios, make_token, scenario
 
 pytestmark = pytest.mark.browser
-
-
-def identify(page: Page, token: str) -> None:
-    page.evaluate(f"customerMetrics.identify({json.dumps(token)})")
 
 
 def sign_out(page: Page) -> None:
@@ -57,6 +51,19 @@ def signing_out_where_the_shop_clears_the_storage(here: Visitor) -> None:
 
 
 @scenario
+def signing_out_and_leaving_at_once(here: Visitor) -> None:
+    page = here.open(user=here.alice)
+    here.begin(here.alice, page)
+    here.stay(1.5 * HEARTBEAT)
+    with here.ending("sign_out"), here.beginning(None):
+        page.evaluate(f"customerMetrics.signOut(); location.assign({here.get_url('goodbye')!r}); 0")
+    here.stay(HEARTBEAT)
+    assert page.evaluate("location.pathname").endswith("/goodbye")
+    with here.ending():
+        page.close()
+
+
+@scenario
 def signing_out_by_another_page(here: Visitor) -> None:
     page = here.open(user=here.alice)
     here.begin(here.alice, page)
@@ -65,6 +72,23 @@ def signing_out_by_another_page(here: Visitor) -> None:
         page.open(here.get_url("goodbye", user=""))
     here.begin(None, page)
     here.stay(HEARTBEAT)
+    with here.ending():
+        page.close()
+
+
+@scenario
+def going_back_to_a_page_from_before_the_sign_out(here: Visitor) -> None:
+    page = here.open(user=here.alice)
+    here.begin(here.alice, page)
+    here.stay(HEARTBEAT)
+    with here.ending("sign_out"):
+        page.open(here.get_url("goodbye", user=""))
+    here.begin(None, page)
+    here.stay(0.5)
+    # The page comes out of the browser's cache with Alice's token in its memory: she is gone all the same.
+    page.go_back()
+    wait_until(lambda: page.ask("location.pathname").endswith("/home"), "the page before")
+    here.stay(1.5 * HEARTBEAT)
     with here.ending():
         page.close()
 
@@ -187,50 +211,6 @@ def a_page_that_learns_late_that_somebody_else_is_here(here: Visitor) -> None:
 
 
 @scenario
-def a_token_that_is_refreshed(here: Visitor) -> None:
-    page = here.open(user=here.alice)
-    here.begin(here.alice, page)
-    for _ in range(4):
-        here.stay(0.5)
-        identify(page, make_token(here.alice))
-    page.open(here.get_url("bags", user=here.alice))
-    here.stay(HEARTBEAT)
-    with here.ending():
-        page.close()
-
-
-@scenario
-def a_forged_token(here: Visitor) -> None:
-    page = here.open_tab(here.get_url(user=make_token(here.alice, secret="a-secret-that-the-endpoint-does-not-know")))
-    here.begin(None, page)
-    here.stay(1.5 * HEARTBEAT)
-    with here.ending():
-        page.close()
-
-
-@scenario
-def a_token_that_had_expired(here: Visitor) -> None:
-    page = here.open_tab(here.get_url(user=make_token(here.alice, life=-60)))
-    here.begin(None, page)
-    here.stay(1.5 * HEARTBEAT)
-    with here.ending("lost"), here.beginning(here.alice):
-        identify(page, make_token(here.alice))
-    here.stay(HEARTBEAT)
-    with here.ending():
-        page.close()
-
-
-@scenario
-def a_token_that_is_none(here: Visitor) -> None:
-    page = here.open_tab(here.get_url(user="%%%.not.a.token"))
-    here.begin(None, page)
-    page.evaluate("customerMetrics.identify(undefined); customerMetrics.push(); customerMetrics.push(['x'])")
-    here.stay(1.5 * HEARTBEAT)
-    with here.ending():
-        page.close()
-
-
-@scenario
 def guests_who_are_not_counted(here: Visitor) -> None:
     page = here.open(guests="off")
     here.stay(1.5 * HEARTBEAT)
@@ -241,37 +221,6 @@ def guests_who_are_not_counted(here: Visitor) -> None:
     here.stay(HEARTBEAT)
     with here.ending():
         page.close()
-
-
-@scenario
-def calls_before_the_tracker_is_there(here: Visitor) -> None:
-    page = here.open_tab()
-    call = f"(window.customerMetrics = window.customerMetrics || []).push(['identify', {make_token(here.alice)!r}])"
-    page.call("Page.addScriptToEvaluateOnNewDocument", source=call)
-    page.open(here.get_url(user=None))
-    here.begin(here.alice, page)
-    here.stay(HEARTBEAT)
-    page.evaluate(call)
-    here.stay(0.5)
-    with here.ending("sign_out"), here.beginning(None):
-        page.evaluate("customerMetrics.push(['signOut'])")
-    here.stay(0.5)
-    with here.ending():
-        page.close()
-
-
-@scenario
-def a_token_leaves_nothing_behind(here: Visitor) -> None:
-    page = here.open(user=here.alice)
-    here.begin(here.alice, page)
-    wait_until(lambda: '"k":1' in page.evaluate("localStorage['customer-metrics'] || ''"), "the acknowledgement")
-    assert "eyJ" not in page.evaluate("JSON.stringify(localStorage) + JSON.stringify(sessionStorage) + document.cookie")
-    here.stay(1.5 * HEARTBEAT)
-    with here.ending():
-        page.close()
-    here.stay(0.5)
-    # Once the row is known, neither the token nor the page's path travels again.
-    assert [name for one in here.list_requests()[1:] for name in one.message if name in ("token", "landing_page")] == []
 
 
 @pytest.mark.parametrize("visit", list_scenarios(__name__))

@@ -151,6 +151,23 @@ def an_endpoint_that_answers_nonsense(here: Visitor) -> None:
 
 
 @scenario
+def a_script_that_does_not_find_its_own_tag(here: Visitor) -> None:
+    page = here.open("plain", guests="off")
+    source = (
+        "fetch('/tracker.js').then((answer) => answer.text()).then((text) => { document.body.innerHTML = ''; "
+        "document.querySelectorAll('script').forEach((one) => one.remove()); delete window.customerMetrics; "
+        "const tag = document.createElement('script'); tag.type = 'module'; tag.textContent = text; "
+        "document.head.append(tag); })"
+    )
+    page.evaluate(source)
+    page.evaluate("customerMetrics.identify('x')")
+    here.stay(0.5)
+    page.open(here.get_url("plain", guests="off"))
+    page.close()
+    assert here.list_requests() == []
+
+
+@scenario
 def an_endpoint_that_has_enough(here: Visitor) -> None:
     """429: heartbeats are left out, more of them each time, and the end still comes true."""
     page = here.open(user=here.alice)
