@@ -26,12 +26,12 @@ COOKIE = "demo_shop"
 PRICE = 50_000
 SERVICE = "Repair Service"
 PRODUCTS = (
-    ("Kanga, pair", "Printed in Dar es Salaam, with a saying along the hem.", "🧵"),
-    ("Solar lantern", "Six hours of light, and a charge for the phone.", "🔆"),
-    ("Coffee from Moshi", "Half a kilo, roasted on Monday.", "☕"),
+    ("Kanga, pair", "Printed in Dar es Salaam, with a saying along the hem."),
+    ("Solar lantern", "Six hours of light, and a charge for the phone."),
+    ("Coffee from Moshi", "Half a kilo, roasted on Monday."),
 )
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'",
     # Whoever carries a token must not lie in a shared cache.
     "Cache-Control": "private, no-store",
     "X-Content-Type-Options": "nosniff",
@@ -176,10 +176,10 @@ def _send_file(suffix: str, media_type: str) -> Callable[[Request], Awaitable[Re
 
 
 def _write_product(number: int, *, is_alone: bool) -> str:
-    name, words, picture = PRODUCTS[number - 1]
+    name, words = PRODUCTS[number - 1]
     more = '<a href="/demo">All products</a>' if is_alone else f'<a href="/demo/products/{number}">Look closer</a>'
     return (
-        f'<li class="card"><span class="picture" aria-hidden="true">{picture}</span>'
+        f'<li class="card"><span class="picture" aria-hidden="true">{name[0]}</span>'
         f"<div><h3>{escape(name)}</h3><p>{escape(words)}</p>{more}</div></li>"
     )
 

@@ -72,6 +72,9 @@ def stop_embedded(settings: Settings) -> None:
 
     server = PostgresServer._instances.get((settings.home / "postgres").resolve())
     if server is not None:
+        with PostgresServer._lock:
+            # One that was killed meanwhile holds nothing any more.
+            _forget_dead_holders(settings.home / "postgres" / ".handle_pids.json")
         server.cleanup()
 
 
