@@ -93,6 +93,14 @@ class Database:
         moment: datetime = row[0]
         return moment
 
+    def get_snapshot(self) -> str:
+        """What this moment sees of all transactions: the same text means that nothing was written in between."""
+        with self.read() as connection:
+            row = connection.execute("SELECT pg_current_snapshot()::text").fetchone()
+        assert row is not None
+        snapshot: str = row[0]
+        return snapshot
+
     def close(self) -> None:
         """Closes the pool and leaves an embedded server, which stops with its last process."""
         self._pool.close()

@@ -7,7 +7,7 @@ import streamlit as st
 from metrics.choices import INTERVALS, ORDERS, SORTS
 from metrics.customers import Customer, CustomerQuery, count_customers, list_customers
 from metrics.viewer import Viewer
-from pages.widgets.customer import show_customer, show_customer_row
+from pages.widgets.customer import refresh_customer, show_customer, show_customer_row
 from pages.widgets.database import explain_trouble, get_database
 from pages.widgets.definitions import define
 from pages.widgets.downloads import link_customers_csv
@@ -21,9 +21,9 @@ from pages.widgets.viewer import gate
 viewer = gate()
 
 
-# A session of its own: whoever reloads the page asks the database again.
+# Kept while nothing was written anywhere: what the shop stored shows on the next click.
 @st.cache_data(ttl=15, max_entries=64, scope="session", show_spinner=False)
-def count_rows(viewer: Viewer, query: CustomerQuery) -> tuple[datetime, int]:
+def count_rows(viewer: Viewer, query: CustomerQuery, written: str) -> tuple[datetime, int]:
     """The moment that the whole screen stands at, and how many customers the filters leave."""
     database = get_database()
     as_of = database.now()
@@ -56,7 +56,7 @@ def clear_filters() -> None:
 
 
 @st.fragment
-def show_table(viewer: Viewer, customers: list[Customer], as_of: datetime, key: str) -> None:
+def show_table(viewer: Viewer, customers: list[Customer], query: CustomerQuery, key: str) -> None:
     """The same rows as a grid; a selected one opens below it, and only this part runs again."""
     chosen = show_customers(customers, key)
     if chosen is None:
@@ -64,7 +64,7 @@ def show_table(viewer: Viewer, customers: list[Customer], as_of: datetime, key: 
     else:
         with st.container(border=True):
             st.subheader(md(chosen.full_name), anchor=False)
-            show_customer(viewer, chosen, as_of)
+            show_customer(viewer, *refresh_customer(viewer, chosen, query.interval))
 
 
 def describe_list(query: CustomerQuery, page: int, rows: int) -> str:
@@ -81,7 +81,7 @@ with explain_trouble("customers"):
     read_page()
     read_view()
     with st.skeleton(height=640):
-        as_of, rows = count_rows(viewer, query)
+        as_of, rows = count_rows(viewer, query, get_database().get_snapshot())
         page = keep_page_within(count_pages(rows))
         customers = list_rows(viewer, query, as_of, page) if rows else []
     show_notes()
@@ -92,11 +92,11 @@ with explain_trouble("customers"):
             view = choose_view()
             link_customers_csv(query)
         if view == "table":
-            show_table(viewer, customers, as_of, f"table {query} {page}")
+            show_table(viewer, customers, query, f"table {query} {page}")
         else:
             with st.container(gap="xsmall"):
                 for customer in customers:
-                    show_customer_row(viewer, customer, query.sort, as_of)
+                    show_customer_row(viewer, customer, query, as_of)
         show_pager(count_pages(rows))
     else:
         show_nobody(query)

@@ -1,10 +1,11 @@
 """One customer on screen: the line in the list, and what is inside when it is open."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import streamlit as st
 
-from metrics.customers import Customer
+from metrics.customers import Customer, CustomerNotFound, CustomerQuery, get_customer
 from metrics.display import (
     NONE,
     format_ago,
@@ -50,12 +51,38 @@ def describe_customer(customer: Customer, sort: str, as_of: datetime) -> str:
     return "\u2002".join(part for part in parts if part)
 
 
+def refresh_customer(viewer: Viewer, customer: Customer, interval: str) -> tuple[Customer, datetime]:
+    """The customer as of this click, and that moment: an order may have come since the list was read.
+
+    The counts of an interval stay the list's; only All Time has them at hand for one customer.
+    """
+    database = get_database()
+    as_of = database.now()
+    try:
+        fresh = get_customer(database, viewer, customer.id, as_of=as_of)
+    except CustomerNotFound:
+        return customer, as_of
+    if interval == "all":
+        return fresh, as_of
+    return replace(
+        fresh,
+        sessions_in_period=customer.sessions_in_period,
+        orders_in_period=customer.orders_in_period,
+        bookings_in_period=customer.bookings_in_period,
+        spent_in_period=customer.spent_in_period,
+    ), as_of
+
+
 @st.fragment
-def show_customer_row(viewer: Viewer, customer: Customer, sort: str, as_of: datetime) -> None:
+def show_customer_row(viewer: Viewer, customer: Customer, query: CustomerQuery, as_of: datetime) -> None:
     """One row; what is inside is queried when it is open, and alone."""
+    key = f"customer-{customer.id}"
+    if st.session_state.get(key):
+        with explain_trouble(key):
+            customer, as_of = refresh_customer(viewer, customer, query.interval)
     # The id and not the session or the e-mail: ids are the only thing that no two rows share.
-    label = describe_customer(customer, sort, as_of)
-    row = st.expander(label, key=f"customer-{customer.id}", on_change="rerun")
+    label = describe_customer(customer, query.sort, as_of)
+    row = st.expander(label, key=key, on_change="rerun")
     if row.open:
         with row:
             show_customer(viewer, customer, as_of)

@@ -68,17 +68,24 @@ def add_eve(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def dashboard(embedded_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of `streamlit run app.py` over a demo shop with Eve in it."""
+def demo_url(embedded_server: Server) -> Iterator[str]:
+    """The URL of a demo shop with Eve in it."""
     url = embedded_server.create_database()
     fill_shop(url, users=200, sessions=4_000, orders=900, bookings=300, log=lambda line: None)
     add_eve(url)
+    yield url
+    embedded_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def dashboard(demo_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of `streamlit run app.py` over that shop."""
     port = find_free_port()
     log = tmp_path_factory.mktemp("dashboard") / "log"
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, cwd=PROJECT, env=os.environ | {"DATABASE_URL": url}, stdout=out, stderr=subprocess.STDOUT
+            command, cwd=PROJECT, env=os.environ | {"DATABASE_URL": demo_url}, stdout=out, stderr=subprocess.STDOUT
         )
     try:
         wait_for(f"http://127.0.0.1:{port}/healthz", process, log)
@@ -90,7 +97,6 @@ def dashboard(embedded_server: Server, tmp_path_factory: pytest.TempPathFactory)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        embedded_server.drop_database(url)
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
