@@ -80,6 +80,8 @@ def show_customer_row(viewer: Viewer, customer: Customer, query: CustomerQuery, 
     if st.session_state.get(key):
         with explain_trouble(key):
             customer, as_of = refresh_customer(viewer, customer, query.interval)
+        # A label that changes makes another expander of it, which would be closed.
+        st.session_state[key] = True
     # The id and not the session or the e-mail: ids are the only thing that no two rows share.
     label = describe_customer(customer, query.sort, as_of)
     row = st.expander(label, key=key, on_change="rerun")
