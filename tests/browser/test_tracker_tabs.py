@@ -87,6 +87,26 @@ def one_page_says_one_thing_a_heartbeat(here: Visitor) -> None:
 
 
 @scenario
+def two_windows_at_the_same_moment(here: Visitor) -> None:
+    """As a browser opens what it had open before."""
+    first = here.open_tab()
+    second = here.open_tab(newWindow=True)
+    with here.beginning(here.alice):
+        sent = [
+            here.chromium.send("Page.navigate", page.session, url=here.get_url(name, user=here.alice))
+            for page, name in ((first, "home"), (second, "bags"))
+        ]
+        for one in sent:
+            one.result(10)
+    here.wait_for_rows(1)
+    here.stay(1.5 * HEARTBEAT)
+    second.close()
+    here.stay(0.5)
+    with here.ending():
+        first.close()
+
+
+@scenario
 def a_duplicated_tab(here: Visitor) -> None:
     first = here.open(user=here.alice)
     here.begin(here.alice, first)
