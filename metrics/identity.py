@@ -8,6 +8,7 @@ import logging
 import time
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ import msgspec
 
 LEEWAY_SECONDS = 30
 LONGEST_TOKEN = 4096
-PUBLIC_ALGORITHMS = ("RS256", "ES256", "PS256", "EdDSA")
+PUBLIC_ALGORITHMS = ("RS256", "ES256", "EdDSA")
 # An auth provider is asked for its keys this often at most, whoever sends tokens with unknown ones.
 ASK_EVERY_SECONDS = 10.0
 KEYS_LIFE_SECONDS = 600.0
@@ -91,7 +92,7 @@ def read_shared(token: str, secret: bytes) -> dict[str, Any]:
     By hand, because PyJWT loads 9 MB of cryptography for it and takes 48 us a token, against 8.
     """
     signed, _, signature = token.rpartition(".")
-    wanted = hmac.digest(secret, signed.encode(), hashlib.sha256)
+    wanted = hmac.digest(secret, signed.encode("utf-8", "replace"), hashlib.sha256)
     if not hmac.compare_digest(_decode(signature), wanted):
         raise NotBelieved("signature")
     return _read_json(signed.partition(".")[2])
@@ -100,8 +101,9 @@ def read_shared(token: str, secret: bytes) -> dict[str, Any]:
 class PublicKeys:
     """An auth provider's keys, fetched in a thread, kept while the provider is away."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, ask_every_seconds: float = ASK_EVERY_SECONDS) -> None:
         self._url = url
+        self._ask_every_seconds = ask_every_seconds
         self._keys: dict[str, Any] = {}
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
@@ -128,10 +130,10 @@ class PublicKeys:
 
     async def _get_key(self, key_id: str) -> Any:
         age = time.monotonic() - self._asked_at
-        if age > KEYS_LIFE_SECONDS or (key_id not in self._keys and age > ASK_EVERY_SECONDS):
+        if age > KEYS_LIFE_SECONDS or (key_id not in self._keys and age > self._ask_every_seconds):
             async with self._asking:
                 # Whoever waited here finds what the first one fetched.
-                if time.monotonic() - self._asked_at > ASK_EVERY_SECONDS:
+                if time.monotonic() - self._asked_at > self._ask_every_seconds:
                     self._asked_at = time.monotonic()
                     self._keys = await asyncio.to_thread(self._fetch) or self._keys
         return self._keys.get(key_id)
@@ -142,7 +144,8 @@ class PublicKeys:
         try:
             with urllib.request.urlopen(self._url, timeout=FETCH_TIMEOUT_SECONDS) as answer:
                 found = jwt.PyJWKSet.from_json(answer.read(LONGEST_KEYS).decode())
-        except (OSError, ValueError, jwt.PyJWTError) as error:
+        except (OSError, HTTPException, ValueError, TypeError, AttributeError, KeyError, jwt.PyJWTError) as error:
+            # Away, or something else answers there.
             LOGGER.warning("METRICS_IDENTITY_JWKS_URL gives no keys (%s): the last ones stay", type(error).__name__)
             return {}
         return {str(key.key_id): key for key in found.keys}

@@ -32,6 +32,7 @@ APPS = (
     (re.compile(r"Firefox/(\d+)\S* KAIOS"), "KaiOS Browser"),
     (re.compile(r"DuckDuckGo/(\d+)|Ddg/(\d+)"), "DuckDuckGo"),
     (re.compile(r"YaBrowser/(\d+)"), "Yandex Browser"),
+    (re.compile(r"OPR/(\d+)"), "Opera"),
 )
 FAMILIES = {
     "Chrome Mobile": "Chrome",
@@ -185,7 +186,7 @@ def _parser() -> Resolver:
 def _name_system(text: str, family: str, major: str | None, minor: str | None) -> tuple[str, str | None]:
     if family == "Windows":
         # 10 and 11 say the same of themselves.
-        return family, "10/11" if major == "10" else major
+        return family, "10/11" if major == "10" else f"{major}.{minor}" if major == "8" and minor else major
     if family in LINUXES:
         return "Linux", None
     name = SYSTEMS.get(family, family)[:LONGEST_WORD]
@@ -213,7 +214,7 @@ def _name_device(text: str) -> str:
 
 def _name_version(hints: Hints, known: str | None) -> str | None:
     major, _, rest = hints.platform_version.partition(".")
-    if not major.isdecimal():
+    if not (major.isascii() and major.isdecimal()):
         return None if hints.platform in ("Linux", "Chrome OS") else known
     if hints.platform == "Windows":
         # https://learn.microsoft.com/microsoft-edge/web-platform/how-to-detect-win11
@@ -221,7 +222,7 @@ def _name_version(hints: Hints, known: str | None) -> str | None:
             return "11"
         return "10" if int(major) else OLD_WINDOWS.get(f"0.{rest[:1]}")
     if hints.platform == "macOS" and major == "10":
-        return f"10.{rest.partition('.')[0]}"
+        return f"10.{rest.partition('.')[0][:4]}"
     return major if hints.platform in ("Android", "macOS", "iOS") else None
 
 
@@ -268,7 +269,7 @@ def _choose_brand(pairs: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
     """The one that is neither made up to keep servers honest nor the engine's; only brands that are known."""
     for brand, version in pairs:
         major = version.partition(".")[0]
-        if brand in BRANDS and major.isdecimal() and len(major) <= 4:
+        if brand in BRANDS and major.isascii() and major.isdecimal() and len(major) <= 4:
             return BRANDS[brand], major
     return None
 
