@@ -160,6 +160,7 @@ def a_script_that_does_not_find_its_own_tag(here: Visitor) -> None:
         "document.head.append(tag); })"
     )
     page.evaluate(source)
+    wait_until(lambda: page.ask("Boolean(window.customerMetrics)") == "True", "the script")
     page.evaluate("customerMetrics.identify('x')")
     here.stay(0.5)
     page.open(here.get_url("plain", guests="off"))
