@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from itertools import count
 from random import Random
 from statistics import quantiles
@@ -26,6 +27,7 @@ from metrics.settings import PROJECT
 SECRET = "a-secret-of-the-measurements-that-is-long-enough"
 PORT = 18_502
 CLIENTS = 8
+SALT = datetime.now(UTC).isoformat()
 START, HEARTBEAT, END = (f"/api/analytics/session{tail}" for tail in ("", "/heartbeat", "/end"))
 # The row that a start makes, by hand.
 INSERT = """\\set n random(1, {customers})
@@ -36,12 +38,11 @@ SELECT gen_random_uuid(), replace(gen_random_uuid()::text, '-', ''), id, true, n
 FROM bench_customers WHERE n = :n;
 """
 UPDATE = """\\set n random(1, {sessions})
-UPDATE user_sessions SET last_activity_at = now(), life_key = life_key + 1
-WHERE session_id = (SELECT session_id FROM bench_sessions_known WHERE n = :n);
+UPDATE {table} SET last_activity_at = now(), life_key = life_key + 1 WHERE session_id = md5('{salt}' || :n);
 """
 FINISH = """\\set n random(1, {sessions})
-UPDATE user_sessions SET ended_at = now(), end_reason = 'page_hide', end_key = 9
-WHERE session_id = (SELECT session_id FROM bench_sessions_known WHERE n = :n) AND ended_at IS NULL;
+UPDATE {table} SET ended_at = now(), end_reason = 'page_hide', end_key = 9
+WHERE session_id = md5('{salt}' || :n) AND ended_at IS NULL;
 """
 
 
@@ -60,17 +61,19 @@ def measure_beacons(database: Database, seconds: float) -> None:
         for connections in (64, 256):
             load = send_for(seconds, _address(), connections, _list_starts(tokens, ids))
             _say(f"starts, {connections} connections", load.per_second, bare, fired, load)
-        _know(database, ids)
-        beat = _pgbench(database, UPDATE.format(sessions=len(ids)), seconds)
-        _say("pgbench: update a session's last activity", beat, beat, None)
-        for connections in (64, 256):
-            load = send_for(seconds, _address(), connections, _list_again(HEARTBEAT, ids, 10**6))
-            _say(f"heartbeats, {connections} connections", load.per_second, beat, None, load)
-        finish = _pgbench(database, FINISH.format(sessions=len(ids)), seconds)
-        _say("pgbench: end a session", finish, finish, None)
-        for connections in (64, 256):
-            load = send_for(seconds, _address(), connections, _list_again(END, ids, 2 * 10**6))
-            _say(f"ends, {connections} connections", load.per_second, finish, None, load)
+        _copy_sessions(database)
+        for noun, verb, script, path, since in (
+            ("heartbeats", "update a session's last activity", UPDATE, HEARTBEAT, 10**6),
+            ("ends", "end a session", FINISH, END, 2 * 10**6),
+        ):
+            values = {"sessions": len(ids), "salt": SALT}
+            bare = _pgbench(database, script.format(table="bench_sessions", **values), seconds)
+            _say(f"pgbench: {verb}, no trigger", bare, bare, None)
+            fired = _pgbench(database, script.format(table="user_sessions", **values), seconds)
+            _say("pgbench: the same with our triggers", fired, bare, fired)
+            for connections in (64, 256):
+                load = send_for(seconds, _address(), connections, _list_again(path, ids, since))
+                _say(f"{noun}, {connections} connections", load.per_second, bare, fired, load)
         memory = endpoint.memory_info().rss / 2**20
         spent = endpoint.cpu_times()
     print(f"\nThe endpoint: {memory:,.0f} MB resident, {spent.user + spent.system:,.0f} s of processor time in all.")
@@ -78,7 +81,7 @@ def measure_beacons(database: Database, seconds: float) -> None:
 
 def _prepare(database: Database) -> list[str]:
     with database.write() as connection:
-        connection.execute("DROP TABLE IF EXISTS bench_sessions, bench_customers, bench_sessions_known")
+        connection.execute("DROP TABLE IF EXISTS bench_sessions, bench_customers")
         connection.execute("CREATE TABLE bench_sessions (LIKE user_sessions INCLUDING ALL)")
         connection.execute(
             "CREATE TABLE bench_customers AS "
@@ -92,13 +95,12 @@ def _prepare(database: Database) -> list[str]:
     return [str(user_id) for (user_id,) in rows]
 
 
-def _know(database: Database, ids: list[str]) -> None:
+def _copy_sessions(database: Database) -> None:
+    """The same rows without triggers, for pgbench alone."""
     with database.write() as connection:
-        connection.execute("CREATE TABLE bench_sessions_known (n integer PRIMARY KEY, session_id text NOT NULL)")
-        with connection.cursor().copy("COPY bench_sessions_known FROM STDIN") as copy:
-            for n, session_id in enumerate(ids, start=1):
-                copy.write_row((n, session_id))
-        connection.execute("ANALYZE bench_sessions_known")
+        connection.execute("TRUNCATE bench_sessions")
+        connection.execute("INSERT INTO bench_sessions SELECT * FROM user_sessions")
+        connection.execute("ANALYZE bench_sessions, user_sessions")
 
 
 def _pgbench(database: Database, script: str, seconds: float) -> float:
@@ -155,9 +157,10 @@ def _sign(user_id: str) -> str:
 
 
 def _list_starts(tokens: list[str], ids: list[str]) -> Iterator[bytes]:
-    rng = Random(len(ids) + 1)
+    rng = Random(len(ids))
     while True:
-        session_id = f"{rng.getrandbits(128):032x}"
+        # Numbered, so that pgbench finds them without a table to look them up in.
+        session_id = md5(f"{SALT}{len(ids) + 1}".encode()).hexdigest()
         ids.append(session_id)
         body = {
             "session_id": session_id,

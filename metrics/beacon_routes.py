@@ -4,9 +4,11 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import msgspec
+from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from metrics import meters
@@ -39,7 +41,6 @@ PLAIN_HEADERS = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-resource-policy", b"cross-origin"),
-    (b"accept-ch", CLIENT_HINTS),
     (b"vary", b"Origin"),
 )
 RETRY_SECONDS = 5
@@ -86,7 +87,7 @@ class BeaconRoute:
         kind = self._kinds.get(scope["method"])
         status, body, more = await self._answer(scope, receive, headers, kind)
         if kind:
-            meters.BEACONS.labels(kind, status).inc()
+            _counter(kind, status).inc()
         sent = [*PLAIN_HEADERS, *more, (b"content-length", str(len(body)).encode())]
         origin = headers.get("origin")
         if origin and self._door.origins.allow(origin):
@@ -116,7 +117,7 @@ class BeaconRoute:
                 )
             message = read_message(await _read_body(receive, headers))
             status, answer = await self._record(kind, message, client, headers)
-            return status, msgspec.json.encode(answer), []
+            return status, msgspec.json.encode(answer), [(b"accept-ch", CLIENT_HINTS)] if kind == "start" else []
         except BadMessage as error:
             refusal = Refused(400, str(error), "message")
         except CannotBeStored as error:
@@ -211,6 +212,11 @@ def _write_answer(kind: Kind, session_id: str, outcome: Outcome) -> tuple[int, d
     if outcome.next_step and kind != "end":
         answer["next"] = outcome.next_step
     return (201 if outcome.is_new else 200), answer
+
+
+@cache
+def _counter(kind: Kind, status: int) -> Counter:
+    return meters.BEACONS.labels(kind, status)
 
 
 def read_headers(scope: Scope) -> dict[str, str]:
