@@ -42,7 +42,7 @@ UPDATE {table} SET last_activity_at = now(), life_key = life_key + 1 WHERE sessi
 """
 FINISH = """\\set n random(1, {sessions})
 UPDATE {table} SET ended_at = now(), end_reason = 'page_hide', end_key = 9
-WHERE session_id = md5('{salt}' || :n) AND ended_at IS NULL;
+WHERE session_id = md5('{salt}' || :n);
 """
 
 

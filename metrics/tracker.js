@@ -247,8 +247,10 @@
         if (!isLive(record)) return;
         step(record, isClosed);
         tell(isClosed ? '/end' : '/heartbeat', record, isClosed && { reason: 'page_hide' });
-        // A browser that quits may fire nothing more. A page that still runs was only hidden: then that word is void.
-        arm(record);
+        // A browser that quits may fire nothing more, one that keeps the page for later will not quit now. A page that
+        // still runs a moment later was only hidden: then that word is void.
+        if (event.persisted) disarm();
+        else arm(record);
         setTimeout(() => { if (!isSeen) disarm(); }, 2000);
       } else if (isClosed && mine.id && record.t === mine.t && !record.e) {
         // Hidden before and nobody was seen since, in any tab: the session ended then.

@@ -125,6 +125,8 @@ def back_to_a_page_that_the_browser_kept(here: Visitor) -> None:
     wait_for_path(page, "home")
     wait_until(lambda: page.ask("String(window.persisted)") == "true", "the page from the back/forward cache")
     here.stay(1.5 * HEARTBEAT)
+    # A page that is kept has no last word.
+    assert {one.message.get("reason") for one in here.list_requests()} == {None, "page_hide"}
     with here.ending():
         page.close()
 
