@@ -59,7 +59,9 @@ def test_every_answer_is_as_described(address: str, path: str, method: str, mode
 
 
 def test_it_describes_every_route() -> None:
-    routes = make_app(load_settings({"METRICS_ENDPOINT_HOST": "0.0.0.0"}), "postgresql://nobody@127.0.0.1:1/none").routes
+    routes = make_app(
+        load_settings({"METRICS_ENDPOINT_HOST": "0.0.0.0"}), "postgresql://nobody@127.0.0.1:1/none"
+    ).routes
     described = set(describe()["paths"])
     assert {route.path for route in routes} - described == {"/metrics"}
     assert described <= {route.path for route in routes}
