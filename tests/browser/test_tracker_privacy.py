@@ -4,6 +4,7 @@ import pytest
 
 from tests.browser.shop import STRICT
 from tests.browser.visits import (
+    ENDED_BY_PAGE,
     HEARTBEAT,
     Outcome,
     Visitor,
@@ -184,6 +185,12 @@ def test_the_rows_are_true(outcomes: dict[str, Outcome], visit: str) -> None:
 
 def test_no_visit_leaves_a_row_that_is_open(outcomes: dict[str, Outcome]) -> None:
     assert [name for name, outcome in outcomes.items() for row in outcome.rows if not row["ended_at"]] == []
+
+
+def test_pages_speak_for_themselves_when_they_close(outcomes: dict[str, Outcome]) -> None:
+    pairs = [pair for outcome in outcomes.values() for pair in zip(outcome.truths, outcome.rows, strict=False)]
+    reasons = [row["end_reason"] for truth, row in pairs if truth.reasons == ENDED_BY_PAGE]
+    assert reasons.count("page_hide") >= 0.9 * len(reasons)
 
 
 def test_durations_are_right(outcomes: dict[str, Outcome]) -> None:
