@@ -32,10 +32,8 @@ from metrics.messages import (
 from metrics.origins import Origins
 from metrics.place import Places
 from metrics.recorder import CannotBeStored, NotRecorded, Outcome, Recorder
-from metrics.visitor import read_visitor
+from metrics.visitor import CLIENT_HINTS, read_visitor
 
-# Asked of browsers that tell more about themselves when asked; the tracker asks the same by script.
-CLIENT_HINTS = b"Sec-CH-UA-Platform-Version, Sec-CH-UA-Model, Sec-CH-UA-Full-Version-List"
 PLAIN_HEADERS = (
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),
@@ -117,7 +115,11 @@ class BeaconRoute:
                 )
             message = read_message(await _read_body(receive, headers))
             status, answer = await self._record(kind, message, client, headers)
-            return status, msgspec.json.encode(answer), [(b"accept-ch", CLIENT_HINTS)] if kind == "start" else []
+            return (
+                status,
+                msgspec.json.encode(answer),
+                [(b"accept-ch", CLIENT_HINTS.encode())] if kind == "start" else [],
+            )
         except BadMessage as error:
             refusal = Refused(400, str(error), "message")
         except CannotBeStored as error:

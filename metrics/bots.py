@@ -1,7 +1,7 @@
 """Who is no person: a maintained list of crawlers, and the marks of browsers that nobody looks at."""
 
 import re
-from functools import cache, lru_cache
+from functools import cache
 
 # What drives a browser without a person before it; the crawler list knows crawlers only.
 AUTOMATED = re.compile(
@@ -21,7 +21,6 @@ SELF_INTRODUCED = re.compile(r"https?:|www\.|\(compatible;(?! ?(?:MSIE|Konqueror
 BROWSER = re.compile(r"Mozilla/\d|Opera/\d|UCWEB|JUC|.*(?:MIDP|UP\.Browser|UCBrowser|Profile/)", re.IGNORECASE)
 
 
-@lru_cache(maxsize=4096)
 def is_bot(user_agent: str) -> bool:
     """Whether a program sent this user agent; False for an empty one, which says nothing."""
     if not user_agent.strip():

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from metrics.address import is_loopback
 from metrics.statements import get_statement
+from metrics.visitor import CLIENT_HINTS
 
 HERE = Path(__file__)
 COOKIE = "demo_shop"
@@ -36,6 +37,7 @@ HEADERS = {
     "Cache-Control": "private, no-store",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
+    "Accept-CH": CLIENT_HINTS,
 }
 
 Connect = Callable[[], AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]]

@@ -6,7 +6,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-MOST_SENDERS = 50_000
+# Some 4 MB of senders, and of refusals what a day's log can take.
+MOST_SENDERS = 10_000
+MOST_REFUSALS = 1_000
 BURST = 100
 LOGGER = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class RefusalLog:
         key = (reason, network)
         if key in self._repeats:
             self._repeats[key] += 1
-        elif len(self._repeats) < MOST_SENDERS // 50:
+        elif len(self._repeats) < MOST_REFUSALS:
             self._repeats[key] = 0
             LOGGER.warning("refused", extra={"reason": reason, "network": network})
 

@@ -214,7 +214,7 @@ class Recorder:
                 elif outcome == "started":
                     one.outcome = Outcome(is_new=one.kind == "start", started_at=started_at)
                     early = self._early_ends.pop(one.beacon.session_id, None)
-                    if early:
+                    if early and one.kind != "end":
                         ends.append(_age(*early))
         if alive:
             beacons = [one.beacon for one in alive]

@@ -15,6 +15,8 @@ from ua_parser.loaders import load_lazy_builtins
 
 from metrics.bots import is_bot
 
+# Asked of browsers that tell more about themselves when asked; the tracker asks the same by script.
+CLIENT_HINTS = "Sec-CH-UA-Platform-Version, Sec-CH-UA-Model, Sec-CH-UA-Full-Version-List"
 LONGEST_USER_AGENT = 512
 LONGEST_WORD = 64
 DEVICES = ("desktop", "mobile", "tablet", "bot", "unknown")
@@ -157,7 +159,7 @@ def read_visitor(headers: Mapping[str, str], facts: Facts) -> Visitor:
     )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def read_user_agent(text: str) -> tuple[str | None, str | None, str | None, str | None, str, bool]:
     """Browser and version, system and version, device, and whether it is a program."""
     found = _parser()(text, Domain.USER_AGENT | Domain.OS)

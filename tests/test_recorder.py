@@ -2,11 +2,13 @@
 
 import asyncio
 from itertools import permutations
+from random import Random
 
 import pytest
 
 from metrics.beacons import Beacon, Kind
 from metrics.database import Database
+from metrics.messages import REASONS
 from metrics.recorder import DatabaseIsAway, Recorder
 from metrics.settings import load_settings
 from metrics.sweeper import Sweeper
@@ -64,6 +66,52 @@ def test_the_writer_comes_back_by_itself_after_its_connection_was_cut(database: 
         assert (await day.beat(1, t=2)).next_step is None
 
     assert get_row(database, story)["last_activity_at"] == 1
+
+
+def test_two_writers_on_the_same_sessions_and_customers_never_wait_for_each_other(
+    any_database: Database,
+) -> None:
+    with any_database.write() as connection:
+        rows = connection.execute("INSERT INTO users (email) SELECT n FROM generate_series(1, 3) AS n RETURNING id")
+        user_ids = [str(user_id) for (user_id,) in rows.fetchall()]
+    rng = Random(7)
+    kinds: list[Kind] = ["start", "heartbeat", "end"]
+
+    def make(number: int) -> tuple[Kind, Beacon]:
+        kind = rng.choice(kinds)
+        user_id = rng.choice([*user_ids, None])
+        beacon = Beacon(
+            f"s{rng.randrange(40)}",
+            t=rng.choice([None, number]),
+            up=rng.choice([None, 1000]),
+            user_id=user_id,
+            states_identity=user_id is not None,
+            is_verified=True,
+            is_end=kind == "end",
+            reason=rng.choice(REASONS) if kind == "end" else None,
+        )
+        return kind, beacon
+
+    async def run() -> None:
+        recorders = [Recorder(load_settings({}), any_database.url) for _ in range(2)]
+        for recorder in recorders:
+            await recorder.open()
+        await asyncio.gather(*(rng.choice(recorders).record(*make(number)) for number in range(3_000)))
+        for recorder in recorders:
+            await recorder.close()
+
+    asyncio.run(run())
+    with any_database.write() as connection:
+        drift = connection.execute(
+            "SELECT count(*) FROM user_activity_summary AS s "
+            "JOIN metrics_recount(ARRAY(SELECT id FROM users)) AS r USING (user_id) "
+            "WHERE s.total_sessions <> r.total_sessions OR s.last_login_at IS DISTINCT FROM r.last_login_at"
+        ).fetchone()
+        open_twice = connection.execute(
+            "SELECT session_id FROM user_sessions WHERE ended_at IS NULL GROUP BY 1 HAVING count(*) > 1"
+        ).fetchall()
+    assert drift == (0,)
+    assert open_twice == []
 
 
 def test_the_sweeper_stores_what_readers_derive(any_database: Database) -> None:
