@@ -6,14 +6,18 @@ import os
 import stat
 import subprocess
 import sys
+import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from metrics.settings import Settings
 
 DATABASE = "shop"
+START_TRIES = 4
 NOBODY = 2**31 - 1  # no process has this number
 
 
@@ -54,7 +58,7 @@ def start_embedded(settings: Settings) -> str:
             _forget_dead_server(folder / name)
         _forget_dead_holders(folder / ".handle_pids.json")
     try:
-        server = package.get_server(folder, cleanup_mode="stop")
+        server = _start(lambda: package.get_server(folder, cleanup_mode="stop"))
         return _create_database(server.get_uri(), server.get_uri(DATABASE))
     except (OSError, subprocess.SubprocessError, AssertionError, RuntimeError) as error:
         reason = str(error).strip().splitlines()
@@ -62,6 +66,16 @@ def start_embedded(settings: Settings) -> str:
             f"The embedded database in {str(folder)!r} does not start ({reason[-1] if reason else 'no reason given'}): "
             f"read {folder / 'log'}, or set DATABASE_URL"
         ) from None
+
+
+def _start(get_server: Callable[[], Any]) -> Any:
+    for _ in range(START_TRIES - 1):
+        try:
+            return get_server()
+        except subprocess.SubprocessError:
+            # What a killed server left behind needs a moment to let go of its memory.
+            time.sleep(1)
+    return get_server()
 
 
 def stop_embedded(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """The beacon endpoint put together: the public routes, what runs behind them, and how it starts and stops."""
 
+import gc
 import logging
 import secrets
 import socket
@@ -108,6 +109,9 @@ def make_app(settings: Settings, url: str, *, sweep_every_seconds: float = EVERY
                 await part.open()
                 stack.push_async_callback(part.close)
             stack.callback(door.log.flush)
+            # What is loaded by now stays: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
             yield
 
     routes = [

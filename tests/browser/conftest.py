@@ -67,7 +67,7 @@ def add_eve(url: str) -> None:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo_url(embedded_server: Server) -> Iterator[str]:
     """The URL of a demo shop with Eve in it."""
     url = embedded_server.create_database()
@@ -77,7 +77,7 @@ def demo_url(embedded_server: Server) -> Iterator[str]:
     embedded_server.drop_database(url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def dashboard(demo_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `streamlit run app.py` over that shop."""
     port = find_free_port()
@@ -111,9 +111,9 @@ def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"{address} does not answer within {WAIT_SECONDS} s:\n{log.read_text()}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
+    """Chromium without a window; for this folder alone, because while it is there no other loop may run."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         yield chromium
