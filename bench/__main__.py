@@ -15,9 +15,9 @@ from bench.beacons import measure_beacons
 from metrics import customers, devices, sessions, statistics
 from metrics.choices import DIMENSIONS, INTERVALS, ORDERS, SORTS
 from metrics.customers import CustomerQuery
-from metrics.database import STATEMENT_TIMEOUT_SECONDS, Database, DatabaseAway, open_database
+from metrics.database import STATEMENT_TIMEOUT_SECONDS, Database, DatabaseAway, connect, open_database
 from metrics.demo import fill_shop
-from metrics.settings import load_settings
+from metrics.settings import Settings, load_settings
 from metrics.viewer import Viewer
 
 SIZES = {
@@ -26,6 +26,7 @@ SIZES = {
     "full": {"users": 1_000_000, "sessions": 20_000_000, "orders": 3_000_000, "bookings": 600_000},
 }
 BEACON_SECONDS = 10
+SERVER = {"shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
 ADA = Viewer("ada@shop.example", "admin")
 
 
@@ -43,7 +44,7 @@ def main() -> None:
         # A server of its own: neither the demo shop's nor the one that DATABASE_URL names.
         os.environ.pop("DATABASE_URL", None)
         settings = replace(load_settings(os.environ), home=home.resolve())
-        database = open_database(settings)
+        database = give_memory(settings)
         try:
             fill(database, arguments.size)
             if arguments.only != "beacons":
@@ -52,6 +53,17 @@ def main() -> None:
                 measure_beacons(database, min(arguments.seconds, BEACON_SECONDS))
         finally:
             database.close()
+
+
+def give_memory(settings: Settings) -> Database:
+    """The database as a shop would run it: what comes out of the box holds 128 MB and checkpoints at every gigabyte."""
+    database = open_database(settings)
+    with connect(database.url, autocommit=True) as connection:
+        for name, value in SERVER.items():
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+    # The last one who leaves stops the server, and the next one starts it with what it was told.
+    database.close()
+    return open_database(settings)
 
 
 def fill(database: Database, size: str) -> None:

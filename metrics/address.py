@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -17,13 +17,12 @@ class Client:
 
     address: Address | None
     is_behind_trusted_proxy: bool = False
+    # What beacons are counted by: an IPv4 address, or the /64 that one IPv6 household has to itself.
+    rate_key: str = field(init=False)
 
-    @property
-    def rate_key(self) -> str:
-        """What beacons are counted by: an IPv4 address, or the /64 that one IPv6 household has to itself."""
-        if isinstance(self.address, IPv6Address):
-            return str(_truncate(self.address, 64))
-        return str(self.address or "unknown")
+    def __post_init__(self) -> None:
+        key = _truncate(self.address, 64) if isinstance(self.address, IPv6Address) else str(self.address or "unknown")
+        object.__setattr__(self, "rate_key", key)
 
 
 class Addresses:
@@ -35,9 +34,10 @@ class Addresses:
 
     def read_client(self, peer: str | None, headers: Mapping[str, str]) -> Client:
         """The peer; behind a trusted proxy the right-most hop of X-Forwarded-For that is not one of ours."""
-        address = read_address(peer or "")
+        direct = _read_peer(peer or "")
+        address = direct.address
         if not self._trusted or address is None or not self._is_trusted(address):
-            return Client(address)
+            return direct
         for hop in reversed(headers.get("x-forwarded-for", "").split(",")):
             forwarded = read_address(hop)
             if forwarded is None:
@@ -84,6 +84,11 @@ def is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+@lru_cache(maxsize=4096)
+def _read_peer(text: str) -> Client:
+    return Client(read_address(text))
 
 
 @lru_cache(maxsize=4096)

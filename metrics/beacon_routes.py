@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from metrics import meters
 from metrics.address import Addresses, Client
-from metrics.beacons import Beacon, Kind
+from metrics.beacons import Beacon, CannotBeStored, Kind, NotRecorded, Outcome
 from metrics.identity import Identities
 from metrics.limits import RateLimit, RefusalLog
 from metrics.messages import (
@@ -31,7 +31,7 @@ from metrics.messages import (
 )
 from metrics.origins import Origins
 from metrics.place import Places
-from metrics.recorder import CannotBeStored, NotRecorded, Outcome, Recorder
+from metrics.recorder import Recorder
 from metrics.visitor import CLIENT_HINTS, read_visitor
 
 PLAIN_HEADERS = (

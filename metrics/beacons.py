@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -44,6 +45,37 @@ class Beacon(msgspec.Struct, omit_defaults=True):
     landing_page: str | None = None
     referrer: str | None = None
     user_agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a beacon, once it is committed; next_step is 'start', 'new' or None."""
+
+    is_new: bool = False
+    next_step: str | None = None
+    started_at: datetime | None = None
+
+
+class NotRecorded(RuntimeError):
+    """The beacon is not in the database.
+
+    NotRecorded
+      +-- DatabaseIsAway    nobody answers: send it again later
+      +-- QueueIsFull       more beacons wait than can be written: send it again later
+      +-- CannotBeStored    the database refuses this one, and would again
+    """
+
+
+class DatabaseIsAway(NotRecorded):
+    """The database does not answer."""
+
+
+class QueueIsFull(NotRecorded):
+    """Too many beacons wait."""
+
+
+class CannotBeStored(NotRecorded):
+    """The database refuses this beacon."""
 
 
 async def start_sessions(

@@ -54,10 +54,12 @@ class Protocol(HttpToolsProtocol):
     """HTTP/1.1 with a bound on what comes before a body, which the parser alone would collect without end."""
 
     _header_bytes = 0
+    _piece_bytes = 0
     _is_in_headers = True
 
     def data_received(self, data: bytes) -> None:
         """Reads on, unless the headers never end."""
+        self._piece_bytes = len(data)
         super().data_received(data)
         if self._is_in_headers:
             self._header_bytes += len(data)
@@ -73,9 +75,12 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The rest is a body, which the routes bound."""
         self._is_in_headers = False
-        if sum(len(name) + len(value) for name, value in self.headers) > LONGEST_HEADERS:
+        if self._header_bytes + self._piece_bytes > LONGEST_HEADERS and self._count_header_bytes() > LONGEST_HEADERS:
             raise ValueError(TOO_LONG)  # answered with 400, as whatever is no HTTP
         super().on_headers_complete()
+
+    def _count_header_bytes(self) -> int:
+        return sum(len(name) + len(value) for name, value in self.headers)
 
 
 def make_app(settings: Settings, url: str, *, sweep_every_seconds: float = EVERY_SECONDS) -> Starlette:
