@@ -177,21 +177,38 @@ BEGIN
     SET total_sessions = summary.total_sessions + change.sessions,
         -- Lowered by nothing but erasure.
         last_login_at = GREATEST(summary.last_login_at, change.latest_start),
-        primary_device_type = (
-            SELECT c.device_type FROM user_device_counts AS c WHERE c.user_id = summary.user_id
-            GROUP BY 1 ORDER BY sum(c.total_sessions) DESC, max(c.last_started_at) DESC, 1 LIMIT 1
-        ),
-        primary_browser = (
-            SELECT c.browser_name FROM user_device_counts AS c WHERE c.user_id = summary.user_id
-            GROUP BY 1 ORDER BY sum(c.total_sessions) DESC, max(c.last_started_at) DESC, 1 LIMIT 1
-        ),
-        primary_os = (
-            SELECT c.os_name FROM user_device_counts AS c WHERE c.user_id = summary.user_id
-            GROUP BY 1 ORDER BY sum(c.total_sessions) DESC, max(c.last_started_at) DESC, 1 LIMIT 1
-        ),
+        primary_device_type = CASE
+            WHEN change.is_one AND summary.primary_device_type = change.device_type THEN summary.primary_device_type
+            ELSE (
+                SELECT c.device_type FROM user_device_counts AS c WHERE c.user_id = summary.user_id
+                GROUP BY 1 ORDER BY sum(c.total_sessions) DESC, max(c.last_started_at) DESC, 1 LIMIT 1
+            )
+        END,
+        primary_browser = CASE
+            WHEN change.is_one AND summary.primary_browser = change.browser_name THEN summary.primary_browser
+            ELSE (
+                SELECT c.browser_name FROM user_device_counts AS c WHERE c.user_id = summary.user_id
+                GROUP BY 1 ORDER BY sum(c.total_sessions) DESC, max(c.last_started_at) DESC, 1 LIMIT 1
+            )
+        END,
+        primary_os = CASE
+            WHEN change.is_one AND summary.primary_os = change.os_name THEN summary.primary_os
+            ELSE (
+                SELECT c.os_name FROM user_device_counts AS c WHERE c.user_id = summary.user_id
+                GROUP BY 1 ORDER BY sum(c.total_sessions) DESC, max(c.last_started_at) DESC, 1 LIMIT 1
+            )
+        END,
         updated_at = now()
     FROM (
-        SELECT c.user_id, sum(c.came - c.went) AS sessions, max(c.latest_start) AS latest_start
+        SELECT
+            c.user_id,
+            sum(c.came - c.went) AS sessions,
+            max(c.latest_start) AS latest_start,
+            -- Whoever comes again with what they usually hold keeps their primaries: nothing is counted for that.
+            count(*) = 1 AND sum(c.went) = 0 AS is_one,
+            min(c.device_type) AS device_type,
+            min(c.browser_name) AS browser_name,
+            min(c.os_name) AS os_name
         FROM unnest(changes) AS c
         GROUP BY c.user_id
     ) AS change

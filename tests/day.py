@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from metrics.beacons import Beacon, Kind
+from metrics.beacons import Beacon, Kind, Outcome
 from metrics.database import Database
-from metrics.recorder import Outcome, Recorder
+from metrics.recorder import Recorder
 from metrics.settings import load_settings
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from metrics.beacons import Beacon, Kind
+from metrics.beacons import Beacon, DatabaseIsAway, Kind
 from metrics.database import Database
 from metrics.messages import REASONS
-from metrics.recorder import DatabaseIsAway, Recorder
+from metrics.recorder import Recorder
 from metrics.settings import load_settings
 from metrics.sweeper import Sweeper
 from tests.day import Day, get_row, live
