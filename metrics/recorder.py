@@ -16,8 +16,8 @@ from metrics.beacons import Beacon, CannotBeStored, DatabaseIsAway, Kind, NotRec
 from metrics.settings import Settings
 from metrics.writer import EarlyEnds, Waiting, Writer
 
-# While one commits, the other takes what has come: with one the processors wait for each other in turn.
-WRITERS = 2
+# One with large batches beat two and four on two processors (bench/README.md); more pay where there are more.
+WRITERS = 1
 MOST_IN_BATCH = 256
 MOST_WAITING = 10_000
 LOGGER = logging.getLogger(__name__)
