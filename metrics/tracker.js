@@ -96,9 +96,7 @@
       if (!(n.sendBeacon && n.sendBeacon(url + path, body)) || isForeign) post(path, body).catch(() => {});
     };
 
-    const disarm = () => {
-      if (later) later.abort();
-    };
+    const disarm = () => { if (later) later.abort(); };
 
     /** A last word that the browser sends by itself once the page is gone, after a crash too; not every browser can. */
     const arm = (record) => {
@@ -275,9 +273,7 @@
       inputAt = now();
       if (wasIdle) soon();
     });
-    setTimeout(safe(() => {
-      if (isPatient) { isPatient = openedAt = 0; soon(); }
-    }), Math.min(HEARTBEAT, 5000));
+    setTimeout(safe(() => { if (isPatient) { isPatient = openedAt = 0; soon(); } }), Math.min(HEARTBEAT, 5000));
 
     if (n.userAgentData) {
       n.userAgentData.getHighEntropyValues(['platformVersion', 'model', 'fullVersionList'])
@@ -298,8 +294,5 @@
 
   // Not while the page is being built: the first look into the storage alone takes longer than all of this.
   setTimeout(() => leave || start(), 50);
-  w.addEventListener('pagehide', (event) => {
-    if (!leave) start();
-    leave(event);
-  }, true);
+  w.addEventListener('pagehide', (event) => { if (!leave) start(); leave(event); }, true);
 })();
