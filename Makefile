@@ -20,7 +20,7 @@ lint: $(VENV)/dev ## format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/run ## how long each question takes; BENCH="--size full" for a million customers
+bench: $(VENV)/run ## how long questions take, how many beacons a second; BENCH="--size full" for a million customers
 	$(BIN)/python -m bench $(BENCH)
 
 # The Chromium of this machine, else the package manager's, else playwright's own.

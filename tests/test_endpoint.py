@@ -215,6 +215,16 @@ def test_a_forged_identity_is_a_guest(client: httpx2.Client, endpoint: EndpointS
     assert [row["user_id"] for row in endpoint.list_sessions()] == [None, None, None]
 
 
+def test_somebody_elses_token_is_told_to_begin_anew(
+    client: httpx2.Client, endpoint: EndpointServer, alice: UUID, bob: UUID
+) -> None:
+    client.post(START, json={"session_id": "a", "token": sign(alice)})
+    assert client.patch(START, json={"session_id": "a", "token": sign(bob)}).json()["next"] == "new"
+    assert "next" not in client.patch(START, json={"session_id": "a", "token": sign(alice)}).json()
+    assert "next" not in client.patch(START, json={"session_id": "a", "token": "forged.to.ken"}).json()
+    assert [row["user_id"] for row in endpoint.list_sessions()] == [alice]
+
+
 def test_addresses_are_stored_short_and_proxies_not_believed(client: httpx2.Client, endpoint: EndpointServer) -> None:
     client.post(START, json={"session_id": "a"}, headers={"x-forwarded-for": "8.8.8.8, junk, <script>"})
     (row,) = endpoint.list_sessions()

@@ -191,7 +191,7 @@ BEGIN
             b.n,
             b.session_id,
             b.t,
-            COALESCE(b.states_identity, false) AND b.t IS NOT NULL AS states_identity,
+            COALESCE(b.states_identity, false) AS states_identity,
             u.id AS user_id,
             metrics_happened_at(b.received_at, b.age, cap) AS happened_at
         FROM json_populate_recordset(NULL::metrics_beacon, beacons) AS b
