@@ -8,6 +8,7 @@ import psycopg
 
 from metrics.database import DatabaseError, open_database
 from metrics.embedded import EmbeddedError
+from metrics.ports import PortTaken
 from metrics.settings import SettingError, load_settings
 
 
@@ -18,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = chosen.command
     try:
         return command(chosen)
-    except (SettingError, EmbeddedError, DatabaseError) as error:
+    except (SettingError, EmbeddedError, DatabaseError, PortTaken) as error:
         print(error, file=sys.stderr)
         return 1
     except psycopg.Error as error:

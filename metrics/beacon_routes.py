@@ -129,6 +129,7 @@ class BeaconRoute:
         except Refused as error:
             refusal = error
         except Exception:
+            # None is expected; the contract is that no input gets a 500, and the log has where it failed.
             LOGGER.exception("a beacon failed")
             refusal = Refused(503, "Something went wrong here: send it again", "failure", retry_after=RETRY_SECONDS)
         meters.REFUSALS.labels(refusal.reason).inc()

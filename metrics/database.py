@@ -10,6 +10,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from metrics.embedded import start_embedded, stop_embedded
 from metrics.settings import Settings
+from metrics.statements import get_statement
 
 READER = "metrics_reader"
 # Long, because All Time over twenty million sessions is counted from the sessions themselves, behind a skeleton.
@@ -118,12 +119,7 @@ class Database:
             "jit": "off",
         }.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-        row = connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = %(role)s AND pg_has_role(oid, 'MEMBER'))",
-            {"role": READER},
-        ).fetchone()
-        if row and row[0]:
-            connection.execute(f"SET ROLE {READER}")
+        connection.execute(get_statement("take_role"), {"role": READER})
 
 
 def open_database(settings: Settings) -> Database:

@@ -6,6 +6,7 @@ token into the page.
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
 from html import escape
 from pathlib import Path
 from string import Template
@@ -19,12 +20,14 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from metrics.address import is_loopback
+from metrics.display import format_money
+from metrics.messages import LONGEST_BODY
 from metrics.statements import get_statement
 from metrics.visitor import CLIENT_HINTS
 
 HERE = Path(__file__)
 COOKIE = "demo_shop"
-PRICE = 50_000
+PRICE = Decimal(50_000)
 SERVICE = "Repair Service"
 PRODUCTS = (
     ("Kanga, pair", "Printed in Dar es Salaam, with a saying along the hem."),
@@ -52,16 +55,16 @@ class NotHere(Exception):
 
 
 def list_demo_routes(
-    *, sign: Callable[[UUID], str], who: Callable[[str], Awaitable[UUID | None]], connect: Connect
+    *, sign: Callable[[UUID], str], who: Callable[[str], Awaitable[UUID | None]], connect: Connect, currency: str
 ) -> list[Route]:
     """The shop's routes; `sign` makes an identity token, `who` reads one, `connect` opens the shop's database."""
-    shop = DemoShop(sign, who, connect)
+    shop = DemoShop(sign, who, connect, format_money(PRICE, currency))
     return [
         Route("/demo", guard(shop.show)),
         Route("/demo/products/{number:int}", guard(shop.show)),
         Route("/demo/shop.css", guard(_send_file(".css", "text/css"))),
         Route("/demo/shop.js", guard(_send_file(".js", "text/javascript"))),
-        Route("/demo/sign-in", guard(shop.sign_in), methods=["POST"]),
+        Route("/demo/sign-in", guard(shop.sign_in), methods=["POST"], max_body_size=LONGEST_BODY),
         Route("/demo/sign-out", guard(shop.sign_out), methods=["POST"]),
         Route("/demo/order", guard(shop.order), methods=["POST"]),
         Route("/demo/booking", guard(shop.book), methods=["POST"]),
@@ -71,10 +74,13 @@ def list_demo_routes(
 class DemoShop:
     """What the shop does; every answer is a page or JSON."""
 
-    def __init__(self, sign: Callable[[UUID], str], who: Callable[[str], Awaitable[UUID | None]], connect: Connect):
+    def __init__(
+        self, sign: Callable[[UUID], str], who: Callable[[str], Awaitable[UUID | None]], connect: Connect, price: str
+    ) -> None:
         self._sign = sign
         self._who = who
         self._connect = connect
+        self._price = price
 
     async def show(self, request: Request) -> Response:
         """The shop's window, or one product of it, for whoever is signed in."""
@@ -92,7 +98,7 @@ class DemoShop:
             customer_only="" if name else "hidden",
             options="".join(f'<option value="{key}">{escape(label)}</option>' for key, label in customers),
             products="".join(_write_product(one, is_alone=number is not None) for one in shown),
-            price=f"TZS {PRICE:,}",
+            price=self._price,
             service=SERVICE,
         )
         return HTMLResponse(page)
@@ -121,7 +127,7 @@ class DemoShop:
     async def order(self, request: Request) -> Response:
         """Orders something for the price that everything has here."""
         await self._add(request, "add_demo_order", amount=PRICE)
-        return JSONResponse({"success": True, "said": f"Ordered for TZS {PRICE:,}."}, 201)
+        return JSONResponse({"success": True, "said": f"Ordered for {self._price}."}, 201)
 
     async def book(self, request: Request) -> Response:
         """Books the one service."""

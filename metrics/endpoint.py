@@ -3,7 +3,6 @@
 import gc
 import logging
 import secrets
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
@@ -29,6 +28,7 @@ from metrics.limits import RateLimit
 from metrics.logs import log_to_stderr
 from metrics.origins import Origins
 from metrics.place import Places
+from metrics.ports import BACKLOG, ENDPOINT_ADVICE, listen
 from metrics.recorder import Recorder
 from metrics.settings import Settings
 from metrics.statements import get_statement
@@ -44,10 +44,6 @@ SESSION_SHARE = 10
 SESSION_LEAST = 60
 DEMO_TOKEN_LIFE = timedelta(hours=12)
 LOGGER = logging.getLogger(__name__)
-
-
-class EndpointError(DatabaseError):
-    """The endpoint cannot listen where it should."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -86,7 +82,7 @@ class Protocol(HttpToolsProtocol):
 def make_app(settings: Settings, url: str, *, sweep_every_seconds: float = EVERY_SECONDS) -> Starlette:
     """The ASGI app over the database at that URL; SettingError for a setting that cannot be used."""
     shows_demo = is_loopback(settings.endpoint_host) and is_demo_database(settings, url)
-    if shows_demo and not (settings.identity_secret or settings.identity_jwks_url):
+    if shows_demo and not settings.identity_secret:
         # The demo shop signs in by itself; its secret lives as long as this process.
         settings = replace(settings, identity_secret=secrets.token_urlsafe(32))
     identities = Identities(
@@ -153,9 +149,9 @@ def serve(database: Database) -> None:
     if settings.trust_client_user_id:
         LOGGER.warning("METRICS_TRUST_CLIENT_USER_ID is true: whoever sends a beacon may say who sent it")
     server = make_server(make_app(settings, database.url))
-    with listen(settings.endpoint_host, settings.endpoint_port) as listener:
+    with listen(settings.endpoint_host, settings.endpoint_port, ENDPOINT_ADVICE) as listener:
         host = f"[{settings.endpoint_host}]" if ":" in settings.endpoint_host else settings.endpoint_host
-        LOGGER.info("listening", extra={"address": f"http://{host}:{settings.endpoint_port}"})
+        LOGGER.info("listening", extra={"url": f"http://{host}:{settings.endpoint_port}"})
         server.run(sockets=[listener])
 
 
@@ -174,21 +170,9 @@ def make_server(app: Starlette) -> uvicorn.Server:
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            backlog=2048,
+            backlog=BACKLOG,
         )
     )
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; EndpointError in one sentence."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise EndpointError(
-            f"METRICS_ENDPOINT_PORT is {port} on {host!r}, where nothing can listen ({error.strerror}): "
-            "stop what listens there, or choose another"
-        ) from None
 
 
 def _list_demo_routes(settings: Settings, url: str, identities: Identities) -> list[Route]:
@@ -209,7 +193,7 @@ def _list_demo_routes(settings: Settings, url: str, identities: Identities) -> l
         identity, _ = await identities.identify(token, None)
         return UUID(identity.user_id) if identity.user_id else None
 
-    return list_demo_routes(sign=sign, who=who, connect=open_connection)
+    return list_demo_routes(sign=sign, who=who, connect=open_connection, currency=settings.currency)
 
 
 async def _say(request: Request, error: Exception) -> JSONResponse:

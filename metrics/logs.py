@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 
 # Whatever else a record carries stays out: a request may hold an address, a name, a token.
-FIELDS = ("reason", "network", "times", "address")
+FIELDS = ("reason", "network", "times", "url")
 
 
 class JsonLines(logging.Formatter):

@@ -1,14 +1,13 @@
 """Starts what `make run` shows, keeps it together, and stops all of it cleanly."""
 
-import socket
 import subprocess
 import sys
 import time
 from contextlib import ExitStack
 
-from metrics.database import DatabaseError
 from metrics.install import open_installation
 from metrics.migrate import migrate
+from metrics.ports import ENDPOINT_ADVICE, listen
 from metrics.settings import PROJECT, Settings, load_settings
 from metrics.stops import hear_stops
 
@@ -16,15 +15,12 @@ HOST = "127.0.0.1"
 STOP_SECONDS = 15
 
 
-class PortTaken(DatabaseError):
-    """Somebody else listens there already."""
-
-
 def run_all(port: int) -> int:
     """Serves dashboard and endpoint on this machine until asked to stop: 0 then, else the code of the one that died."""
     settings = load_settings()
-    check_port(HOST, port, "choose another with python -m metrics run --port 8511")
-    check_port(settings.endpoint_host, settings.endpoint_port, "choose another with METRICS_ENDPOINT_PORT=8512")
+    # Before anything is started: what cannot listen is said at once.
+    listen(HOST, port, "choose another with python -m metrics run --port 8511").close()
+    listen(settings.endpoint_host, settings.endpoint_port, ENDPOINT_ADVICE).close()
     hear_stops()
     try:
         return _serve(port)
@@ -92,14 +88,3 @@ def _stop(child: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
-
-
-def check_port(host: str, port: int, advice: str) -> None:
-    """Raises PortTaken, in one sentence, before anything is started."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            raise PortTaken(f"Port {port} is in use: stop what listens there, or {advice}") from None

@@ -37,6 +37,8 @@ NOTHING_NEW = Outcome()
 
 @dataclass(slots=True)
 class Waiting:
+    """A beacon, the end of the session before it if it names one, and who waits for what becomes of both."""
+
     kind: Kind
     beacon: Beacon
     previous: Beacon | None
@@ -44,6 +46,7 @@ class Waiting:
     outcome: Outcome = NOTHING_NEW
 
     def list_ids(self) -> set[str]:
+        """The sessions that it touches."""
         return {self.beacon.session_id} | ({self.previous.session_id} if self.previous else set())
 
 
@@ -75,10 +78,10 @@ class EarlyEnds:
 class Writer:
     """Writes as the role metrics_beacon; a connection that broke is opened again with the next batch."""
 
-    def __init__(self, url: str, timeout: timedelta, early_ends: EarlyEnds) -> None:
+    def __init__(self, url: str, timeout: timedelta) -> None:
         self._url = url
         self._timeout = timeout
-        self._early_ends = early_ends
+        self._early_ends = EarlyEnds()
         self._connection: Connection | None = None
         self._away_until = 0.0
 
@@ -152,7 +155,8 @@ class Writer:
             # Every statement of ours is one of three, called all day.
             prepare_threshold=0,
         )
-        await take_role(connection, BEACON_ROLE)
+        # Every right but that role's is given up; a database without our roles leaves the login's own.
+        await connection.execute(get_statement("take_role"), {"role": BEACON_ROLE})
         return connection
 
     async def _disconnect(self) -> None:
@@ -160,11 +164,3 @@ class Writer:
         if connection:
             with suppress(psycopg.Error):
                 await connection.close()
-
-
-async def take_role(connection: Connection, role: str) -> None:
-    """Gives up every right but the role's; a database without our roles leaves the login's own."""
-    cursor = await connection.execute(get_statement("may_take_role"), {"role": role})
-    row = await cursor.fetchone()
-    if row and row[0]:
-        await connection.execute(get_statement("take_role"), {"role": role})

@@ -22,14 +22,6 @@ SELECT CASE
     THEN metrics_sweep_sessions(:'timeout'::interval, :'cap'::interval, :'max_rows'::integer)
 END;
 
--- name: may_take_role
--- Whether the role is there and this login belongs to it.
-SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = :'role' AND pg_has_role(oid, 'MEMBER'));
-
--- name: take_role
--- From here on this connection has the role's rights only.
-SELECT set_config('role', :'role', false);
-
 -- name: can_start_sessions
 -- Whether this login may record beacons.
 SELECT COALESCE(

@@ -1,19 +1,28 @@
 """The beacon endpoint in a thread of the test's process: the real server, on a port of its own."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
-import httpx2
+import jwt
 import psycopg
 
-from metrics.endpoint import listen, make_app, make_server
+from metrics.endpoint import make_app, make_server
+from metrics.ports import listen
 from metrics.settings import load_settings
+from tests.server import wait_until_up
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
+
+
+def sign(user_id: UUID, secret: str = SECRET, seconds: float = 3_600) -> str:
+    """The customer's identity as the shop's server signs it; never the same twice."""
+    claims = {"sub": str(user_id), "exp": datetime.now(UTC) + timedelta(seconds=seconds), "jti": uuid4().hex}
+    return jwt.encode(claims, secret, algorithm="HS256")
 
 
 @dataclass(frozen=True)
@@ -35,26 +44,14 @@ def serve_endpoint(url: str, *, sweep_every_seconds: float = 3_600, **changes: A
     changes = {"endpoint_host": "127.0.0.1", "identity_secret": SECRET, "rate_limit": 1_000_000} | changes
     settings = replace(load_settings({}), database_url=url, **changes)
     server = make_server(make_app(settings, url, sweep_every_seconds=sweep_every_seconds))
-    with listen("127.0.0.1", 0) as listener:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with listen("127.0.0.1", 0, "try again") as listener:
+        port = listener.getsockname()[1]
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:
-            wait_for_health(address)
-            yield EndpointServer(address, url)
+            wait_until_up(port)
+            yield EndpointServer(f"http://127.0.0.1:{port}", url)
         finally:
             server.should_exit = True
             thread.join(timeout=20)
             assert not thread.is_alive(), "the endpoint did not stop"
-
-
-def wait_for_health(address: str, seconds: float = 20) -> None:
-    """Returns when the process answers."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if httpx2.get(f"{address}/healthz", timeout=2).status_code == 200:
-                return
-        except httpx2.HTTPError:
-            time.sleep(0.02)
-    raise AssertionError(f"{address} does not answer after {seconds} s")

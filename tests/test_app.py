@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import pytest
 
 from metrics.settings import PROJECT
 from tests.conftest import Server
-from tests.server import free_port, wait_until_up
+from tests.server import free_port, wait_until, wait_until_up
 
 KEY = {"Authorization": "Bearer the-key"}
 UPGRADE = {
@@ -138,10 +137,7 @@ def test_a_reader_who_leaves_takes_the_copy_along(dashboard: str, shop_url: str)
             assert next(answer.iter_bytes()).startswith(b"session_id,")
             assert answer.headers["content-encoding"] == "identity"
             assert count_copies(connection) == 1
-        deadline = time.monotonic() + 20
-        while count_copies(connection) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert count_copies(connection) == 0
+        wait_until(lambda: count_copies(connection) == 0, "the end of the copy", 20)
     assert httpx2.get(f"{dashboard}/healthz").json() == {"status": "up"}
 
 
@@ -194,18 +190,19 @@ def test_it_is_closed_to_everybody_where_sign_in_is_configured(shop_url: str, tm
     port = free_port()
     child = start(port, cwd=str(tmp_path), DATABASE_URL=shop_url, PYTHONPATH=str(PROJECT))
     try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and child.poll() is None:
-            try:
-                answer = httpx2.get(f"http://127.0.0.1:{port}/", timeout=5)
-                break
-            except httpx2.TransportError:
-                time.sleep(0.1)
+        answer = wait_until(lambda: ask(port), "an answer of the closed dashboard", 60)
         assert answer.status_code == 401
         assert "this release cannot sign anybody in" in answer.text
         assert httpx2.get(f"http://127.0.0.1:{port}/export/customers.csv").status_code == 401
     finally:
         stop(child)
+
+
+def ask(port: int) -> httpx2.Response | None:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}/", timeout=5)
+    except httpx2.TransportError:
+        return None
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", ""])

@@ -14,7 +14,6 @@ import pytest
 
 from metrics.settings import PROJECT
 from metrics.statements import SQL_FOLDER
-from tests.endpoint_server import wait_for_health
 from tests.server import free_port, wait_until_up
 
 
@@ -80,7 +79,7 @@ def test_what_cannot_be_used_is_one_sentence(command: str, environ: dict[str, st
 def test_run_says_that_the_port_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert_one_sentence(run("run", "--port", str(port)), f"Port {port} is in use")
+        assert_one_sentence(run("run", "--port", str(port)), f"Port {port} of 127.0.0.1 cannot be used")
         taken_too = run("run", "--port", str(free_port()), METRICS_ENDPOINT_PORT=str(port))
         assert_one_sentence(taken_too, "choose another with METRICS_ENDPOINT_PORT=8512")
 
@@ -144,7 +143,7 @@ def test_run_fills_serves_stops_and_keeps_the_data(tmp_path: Path, ending: signa
         try:
             wait_until_up(port)
             endpoint = f"http://127.0.0.1:{environ['METRICS_ENDPOINT_PORT']}"
-            wait_for_health(endpoint)
+            wait_until_up(int(environ["METRICS_ENDPOINT_PORT"]))
             started = httpx2.post(f"{endpoint}/api/analytics/session", json={})
             assert started.status_code == 201
             customers = httpx2.get(f"http://127.0.0.1:{port}/export/customers.csv").text

@@ -94,17 +94,14 @@ def test_it_refuses_a_url_that_is_none_and_keeps_the_password(seen: str) -> None
 def test_it_says_why_the_server_refuses(embedded_server: Server) -> None:
     target = embedded_server.get_url("no_such_shop")
     wanted = 'refuses the connection .*database "no_such_shop" does not exist'
-    with pytest.raises(DatabaseAway, match=wanted), connect(target):
-        pass
+    with pytest.raises(DatabaseAway, match=wanted):
+        connect(target).__enter__()
 
 
 @pytest.mark.parametrize("target", ["postgresql://127.0.0.1:1/shop", "postgresql://no-such-host.invalid/shop"])
 def test_it_gives_the_reason_and_no_hint_of_the_driver(target: str) -> None:
-    with (
-        pytest.raises(DatabaseAway, match=r"does not answer \(.*(refused|resolve).*\): check DATABASE_URL"),
-        connect(target),
-    ):
-        pass
+    with pytest.raises(DatabaseAway, match=r"does not answer \(.*(refused|resolve).*\): check DATABASE_URL"):
+        connect(target).__enter__()
 
 
 def test_it_says_in_one_sentence_that_nobody_answers(ada: Viewer) -> None:

@@ -3,17 +3,16 @@
 import json
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx2
-import jwt
 import pytest
 
 from metrics.origins import Origins
 from metrics.settings import SettingError
-from tests.endpoint_server import SECRET, EndpointServer, serve_endpoint
+from tests.endpoint_server import EndpointServer, serve_endpoint, sign
 
 START = "/api/analytics/session"
 BEAT = "/api/analytics/session/heartbeat"
@@ -30,11 +29,6 @@ def endpoint(url: str) -> Iterator[EndpointServer]:
 def client(endpoint: EndpointServer) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=endpoint.address) as client:
         yield client
-
-
-def sign(user_id: UUID, secret: str = SECRET) -> str:
-    claims = {"sub": str(user_id), "exp": datetime.now(UTC) + timedelta(hours=1)}
-    return jwt.encode(claims, secret, algorithm="HS256")
 
 
 def test_it_works(client: httpx2.Client, endpoint: EndpointServer, alice: UUID) -> None:

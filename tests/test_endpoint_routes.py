@@ -8,7 +8,7 @@ import httpx2
 import psycopg
 import pytest
 
-from metrics.endpoint import EndpointError, listen
+from metrics.ports import PortTaken, listen
 from tests.endpoint_server import EndpointServer, serve_endpoint
 
 START = "/api/analytics/session"
@@ -106,5 +106,5 @@ def test_a_login_that_may_do_nothing_else_records_beacons(url: str) -> None:
 
 
 def test_a_taken_port_is_one_sentence() -> None:
-    with listen("127.0.0.1", 0) as taken, pytest.raises(EndpointError, match="METRICS_ENDPOINT_PORT is"):
-        listen("127.0.0.1", taken.getsockname()[1])
+    with listen("127.0.0.1", 0, "") as taken, pytest.raises(PortTaken, match=r"cannot be used \(.*\): .*or ask"):
+        listen("127.0.0.1", taken.getsockname()[1], "ask")

@@ -13,7 +13,7 @@ from metrics.settings import PROJECT, SETTINGS
 from metrics.statements import SQL_FOLDER, get_statement, list_statements
 
 LAYERS = (
-    {"settings", "choices", "display", "statements", "viewer", "meters", "limits", "logs", "stops"},
+    {"settings", "choices", "display", "statements", "viewer", "meters", "limits", "logs", "stops", "ports"},
     {"embedded", "address", "bots", "identity", "messages"},
     {"database", "place", "origins", "openapi", "visitor"},
     {"migrate", "exports"},

@@ -1,6 +1,5 @@
 """One customer on screen: the line in the list, and what is inside when it is open."""
 
-from dataclasses import replace
 from datetime import datetime
 
 import streamlit as st
@@ -52,25 +51,13 @@ def describe_customer(customer: Customer, sort: str, as_of: datetime) -> str:
 
 
 def refresh_customer(viewer: Viewer, customer: Customer, interval: str) -> tuple[Customer, datetime]:
-    """The customer as of this click, and that moment: an order may have come since the list was read.
-
-    The counts of an interval stay the list's; only All Time has them at hand for one customer.
-    """
+    """The customer as of this click, and that moment: an order may have come since the list was read."""
     database = get_database()
     as_of = database.now()
     try:
-        fresh = get_customer(database, viewer, customer.id, as_of=as_of)
+        return get_customer(database, viewer, customer.id, interval=interval, as_of=as_of), as_of
     except CustomerNotFound:
         return customer, as_of
-    if interval == "all":
-        return fresh, as_of
-    return replace(
-        fresh,
-        sessions_in_period=customer.sessions_in_period,
-        orders_in_period=customer.orders_in_period,
-        bookings_in_period=customer.bookings_in_period,
-        spent_in_period=customer.spent_in_period,
-    ), as_of
 
 
 @st.fragment

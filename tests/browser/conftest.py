@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import psycopg
 import pytest
@@ -22,7 +16,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from metrics.demo import fill_shop
 from metrics.settings import PROJECT
+from tests.browser.devtools import find_chromium
 from tests.conftest import Server
+from tests.server import free_port, wait_until_up
 
 if TYPE_CHECKING:
     from tests.browser.visits import Outcome
@@ -37,19 +33,6 @@ LOOKS = {
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
 UNSETTLED = "[data-testid=stSkeleton], [data-stale=true]"
 WAIT_SECONDS = 60
-
-
-def find_chromium() -> str | None:
-    """The machine's own; None leaves it to playwright's."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def add_eve(url: str) -> None:
@@ -80,7 +63,7 @@ def demo_url(embedded_server: Server) -> Iterator[str]:
 @pytest.fixture(scope="package")
 def dashboard(demo_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `streamlit run app.py` over that shop."""
-    port = find_free_port()
+    port = free_port()
     log = tmp_path_factory.mktemp("dashboard") / "log"
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
     with log.open("wb") as out:
@@ -88,7 +71,7 @@ def dashboard(demo_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             command, cwd=PROJECT, env=os.environ | {"DATABASE_URL": demo_url}, stdout=out, stderr=subprocess.STDOUT
         )
     try:
-        wait_for(f"http://127.0.0.1:{port}/healthz", process, log)
+        wait_until_up(port, WAIT_SECONDS)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
@@ -97,18 +80,6 @@ def dashboard(demo_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urlopen(address, timeout=2):
-                return
-        except (URLError, OSError):
-            time.sleep(0.2)
-    raise AssertionError(f"{address} does not answer within {WAIT_SECONDS} s:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="package")

@@ -15,12 +15,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+
+from tests.server import wait_until
 
 FLAGS = (
     "--headless=new --no-sandbox --remote-debugging-port=0 --no-first-run --no-default-browser-check --mute-audio "
@@ -46,16 +48,6 @@ def find_chromium() -> str:
     # In a process of its own: playwright starts once in each, and other tests have started it here.
     command = [sys.executable, "-c", PLAYWRIGHTS]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 10) -> Any:
-    """What the condition gives as soon as it is true; AssertionError after that many seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{what}: not within {seconds} s")
 
 
 class ProtocolError(Exception):
@@ -102,13 +94,11 @@ class Chromium:
         shutil.rmtree(self._profile, ignore_errors=True)
 
     def _signal_group(self, number: signal.Signals) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
-        except ProcessLookupError:
-            return
 
     def _read(self) -> None:
-        try:
+        with suppress(ConnectionClosed):
             for text in self._socket:
                 message = json.loads(text)
                 if "id" in message:
@@ -119,8 +109,6 @@ class Chromium:
                 is_gone = message["method"] == "Target.detachedFromTarget"
                 if page := self._pages.get(params["sessionId"] if is_gone else message.get("sessionId", "")):
                     page.events.append((message["method"], params))
-        except ConnectionClosed:
-            pass
         for waiting in list(self._answers.values()):
             waiting.set_result({"error": {"message": "Chromium is gone"}})
 

@@ -55,9 +55,9 @@ def shop(browser: Browser, demo_url: str) -> Iterator[Shop]:
         context.close()
 
 
-def open_customer(desk: Screen, email: str) -> Locator:
+def open_customer(desk: Screen, email: str, interval: str = "all") -> Locator:
     """The customer's row, open."""
-    page = desk.open(f"/?search={email}")
+    page = desk.open(f"/?search={email}&interval={interval}")
     row = page.locator("[data-testid=stExpander]", has_text=email)
     click(desk, row)
     return row
@@ -103,9 +103,10 @@ def test_switching_users_ends_one_session_and_starts_the_next(shop: Shop, desk: 
     expect(after.locator("summary")).to_contain_text("Active")
 
 
-def test_an_order_shows_on_the_next_click(shop: Shop, desk: Screen) -> None:
+@pytest.mark.parametrize("interval", ["all", "daily"])
+def test_an_order_shows_on_the_next_click(shop: Shop, desk: Screen, interval: str) -> None:
     email = shop.sign_in(3)
-    row = open_customer(desk, email)
+    row = open_customer(desk, email, interval)
     before = read_counts(row)
     click(desk, row)
     shop.press("Order for TZS 50,000", "Ordered for TZS 50,000.")

@@ -4,8 +4,9 @@ import signal
 
 import pytest
 
-from tests.browser.devtools import Page, wait_until
+from tests.browser.devtools import Page
 from tests.browser.visits import HEARTBEAT, TIMEOUT, Outcome, Visitor, list_scenarios, scenario
+from tests.server import wait_until
 
 pytestmark = pytest.mark.browser
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from tests.browser.devtools import Page, wait_until
-from tests.browser.visits import HEARTBEAT, TIMEOUT, Outcome, Visitor, identify, list_scenarios, make_token, scenario
+from tests.browser.devtools import Page
+from tests.browser.visits import HEARTBEAT, TIMEOUT, Outcome, Visitor, identify, list_scenarios, scenario
+from tests.endpoint_server import sign
+from tests.server import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -112,7 +114,7 @@ def another_customer_within_a_page(here: Visitor) -> None:
     here.begin(here.alice, page)
     here.stay(HEARTBEAT)
     with here.ending("user_switch"), here.beginning(here.bob):
-        identify(page, make_token(here.bob))
+        identify(page, sign(here.bob))
     here.stay(HEARTBEAT)
     with here.ending():
         page.close()
@@ -126,7 +128,7 @@ def another_customer_in_another_tab(here: Visitor) -> None:
     second = here.open("account", user=here.alice)
     here.stay(0.5)
     with here.ending("user_switch"), here.beginning(here.bob):
-        identify(second, make_token(here.bob))
+        identify(second, sign(here.bob))
     here.stay(0.5)
     # The tab that was opened for Alice, seen again, is Bob's.
     first.bring_to_front()
@@ -142,7 +144,7 @@ def every_tab_hears_of_a_sign_in(here: Visitor) -> None:
     here.begin(None, first)
     second = here.open_tab(here.get_url("bags", user=""), newWindow=True)
     here.stay(HEARTBEAT)
-    token = make_token(here.alice)
+    token = sign(here.alice)
     with here.ending("user_switch"), here.beginning(here.alice):
         # As an auth library tells every tab at once.
         identify(first, token)
@@ -172,7 +174,7 @@ def a_page_that_learns_late_who_is_here(here: Visitor) -> None:
     page = here.open(user=None)
     here.begin(here.alice, page)
     here.stay(0.3 * HEARTBEAT)
-    identify(page, make_token(here.alice))
+    identify(page, sign(here.alice))
     here.stay(1.5 * HEARTBEAT)
     with here.ending():
         page.close()
@@ -184,7 +186,7 @@ def a_page_that_never_says_who_is_here(here: Visitor) -> None:
     here.begin(None, page)
     here.stay(1.5 * HEARTBEAT)
     with here.ending("user_switch"), here.beginning(here.alice):
-        identify(page, make_token(here.alice))
+        identify(page, sign(here.alice))
     here.stay(HEARTBEAT)
     page.open(here.get_url("bags", user=None))
     here.stay(2 * HEARTBEAT)
@@ -204,7 +206,7 @@ def a_page_that_learns_late_that_somebody_else_is_here(here: Visitor) -> None:
     here.begin(here.bob, page)
     here.stay(0.3 * HEARTBEAT)
     # Alice's finished session is not made longer by Bob's page.
-    identify(page, make_token(here.bob))
+    identify(page, sign(here.bob))
     here.stay(HEARTBEAT)
     with here.ending():
         page.close()
@@ -217,7 +219,7 @@ def guests_who_are_not_counted(here: Visitor) -> None:
     page.reload()
     assert here.list_requests() == []
     with here.beginning(here.alice):
-        identify(page, make_token(here.alice))
+        identify(page, sign(here.alice))
     here.stay(HEARTBEAT)
     with here.ending():
         page.close()

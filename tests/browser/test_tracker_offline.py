@@ -5,9 +5,9 @@ import json
 import psycopg
 import pytest
 
-from tests.browser.devtools import wait_until
 from tests.browser.shop import Answer, Request, fail, hang_up
 from tests.browser.visits import HEARTBEAT, TIMEOUT, Outcome, Visitor, list_scenarios, scenario
+from tests.server import wait_until
 
 pytestmark = pytest.mark.browser
 

@@ -11,9 +11,9 @@ from tests.browser.visits import (
     describe_errors,
     get_p95,
     list_scenarios,
-    make_token,
     scenario,
 )
+from tests.endpoint_server import sign
 
 pytestmark = pytest.mark.browser
 
@@ -35,7 +35,7 @@ def refuse(here: Visitor, signal: str) -> None:
     page = here.open_tab()
     page.call("Page.addScriptToEvaluateOnNewDocument", source=REFUSALS[signal])
     page.open(here.get_url(user=here.alice))
-    page.evaluate(f"customerMetrics.identify({make_token(here.bob)!r})")
+    page.evaluate(f"customerMetrics.identify({sign(here.bob)!r})")
     here.stay(1.5 * HEARTBEAT)
     page.evaluate("customerMetrics.signOut()")
     page.close()
@@ -148,7 +148,7 @@ def a_shop_within_a_frame(here: Visitor) -> None:
 @scenario
 def a_tag_that_stands_twice(here: Visitor) -> None:
     tag = f'<script src=/tracker.js data-token="TOKEN" data-endpoint="{here.shop.address}/{here.case}"></script>'
-    page = here.open(user=here.alice, body=tag.replace("TOKEN", make_token(here.alice)))
+    page = here.open(user=here.alice, body=tag.replace("TOKEN", sign(here.alice)))
     here.begin(here.alice, page)
     here.stay(1.5 * HEARTBEAT)
     with here.ending():

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.browser.devtools import wait_until
-from tests.browser.visits import HEARTBEAT, TIMEOUT, Outcome, Truth, Visitor, list_scenarios, make_token, scenario
+from tests.browser.visits import HEARTBEAT, TIMEOUT, Outcome, Truth, Visitor, list_scenarios, scenario
+from tests.endpoint_server import sign
+from tests.server import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -172,7 +173,7 @@ def a_page_that_is_rendered_before_it_is_wanted(here: Visitor) -> None:
 @scenario
 def a_new_session_after_the_timeout(here: Visitor) -> None:
     page = here.open(user=None)
-    page.evaluate(f"customerMetrics.identify({make_token(here.alice)!r})")
+    page.evaluate(f"customerMetrics.identify({sign(here.alice)!r})")
     here.begin(here.alice, page)
     here.stay(HEARTBEAT)
     with here.ending("timeout", "lost"):

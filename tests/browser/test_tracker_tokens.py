@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.browser.devtools import wait_until
-from tests.browser.visits import HEARTBEAT, TIMEOUT, Outcome, Visitor, identify, list_scenarios, make_token, scenario
+from tests.browser.visits import HEARTBEAT, TIMEOUT, Outcome, Visitor, identify, list_scenarios, scenario
+from tests.endpoint_server import sign
+from tests.server import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -14,7 +15,7 @@ def a_token_that_is_refreshed(here: Visitor) -> None:
     here.begin(here.alice, page)
     for _ in range(4):
         here.stay(0.5)
-        identify(page, make_token(here.alice))
+        identify(page, sign(here.alice))
     page.open(here.get_url("bags", user=here.alice))
     here.stay(HEARTBEAT)
     with here.ending():
@@ -30,7 +31,7 @@ def a_token_that_is_refreshed_while_nobody_is_here(here: Visitor) -> None:
         here.stay(1.5 * HEARTBEAT)
     for _ in range(3):
         here.stay(0.5 * TIMEOUT)
-        identify(page, make_token(here.alice))
+        identify(page, sign(here.alice))
     with here.beginning(here.alice):
         page.press()
     here.stay(HEARTBEAT)
@@ -40,7 +41,7 @@ def a_token_that_is_refreshed_while_nobody_is_here(here: Visitor) -> None:
 
 @scenario
 def a_forged_token(here: Visitor) -> None:
-    page = here.open_tab(here.get_url(user=make_token(here.alice, secret="a-secret-that-the-endpoint-does-not-know")))
+    page = here.open_tab(here.get_url(user=sign(here.alice, secret="a-secret-that-the-endpoint-does-not-know")))
     here.begin(None, page)
     here.stay(1.5 * HEARTBEAT)
     with here.ending():
@@ -49,11 +50,11 @@ def a_forged_token(here: Visitor) -> None:
 
 @scenario
 def a_token_that_had_expired(here: Visitor) -> None:
-    page = here.open_tab(here.get_url(user=make_token(here.alice, life=-60)))
+    page = here.open_tab(here.get_url(user=sign(here.alice, seconds=-60)))
     here.begin(None, page)
     here.stay(1.5 * HEARTBEAT)
     with here.ending("lost"), here.beginning(here.alice):
-        identify(page, make_token(here.alice))
+        identify(page, sign(here.alice))
     here.stay(HEARTBEAT)
     with here.ending():
         page.close()
@@ -72,7 +73,7 @@ def a_token_that_is_none(here: Visitor) -> None:
 @scenario
 def calls_before_the_tracker_is_there(here: Visitor) -> None:
     page = here.open_tab()
-    call = f"(window.customerMetrics = window.customerMetrics || []).push(['identify', {make_token(here.alice)!r}])"
+    call = f"(window.customerMetrics = window.customerMetrics || []).push(['identify', {sign(here.alice)!r}])"
     page.call("Page.addScriptToEvaluateOnNewDocument", source=call)
     page.open(here.get_url(user=None))
     here.begin(here.alice, page)

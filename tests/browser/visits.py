@@ -1,8 +1,5 @@
 """Visits whose truth is known: who came when and left how, held against the rows that the endpoint wrote."""
 
-import base64
-import hashlib
-import hmac
 import json
 import math
 import statistics
@@ -16,9 +13,10 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from tests.browser.devtools import Chromium, Page, ProtocolError, wait_until
+from tests.browser.devtools import Chromium, Page, ProtocolError
 from tests.browser.shop import Shop, serve_shop
-from tests.endpoint_server import SECRET, EndpointServer, serve_endpoint
+from tests.endpoint_server import EndpointServer, serve_endpoint, sign
+from tests.server import wait_until
 
 HEARTBEAT = 1.5
 TIMEOUT = 8.0
@@ -107,7 +105,7 @@ class Visitor:
 
     def get_url(self, page: str = "home", user: UUID | str | None = "", **data: object) -> str:
         """A page for that customer; "" says that nobody is signed in, None says nothing."""
-        token = make_token(user) if isinstance(user, UUID) else user
+        token = sign(user) if isinstance(user, UUID) else user
         return self.shop.get_url(
             self.case, page, **({"heartbeat": HEARTBEAT, "timeout": TIMEOUT, "token": token} | data)
         )
@@ -208,20 +206,9 @@ def get_case(row: dict[str, Any]) -> str:
     return "".join((row["landing_page"] or "").split("/")[1:2])
 
 
-def make_token(user: UUID, secret: str = SECRET, life: float = 3_600) -> str:
-    """The user's identity as the shop's server signs it; never the same twice."""
-    claims = {"sub": str(user), "exp": int(time.time() + life), "jti": uuid4().hex}
-    parts = ".".join(encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
-    return f"{parts}.{encode(hmac.digest(secret.encode(), parts.encode(), hashlib.sha256))}"
-
-
 def identify(page: Page, token: str) -> None:
     """The page tells the tracker who is signed in."""
     page.evaluate(f"customerMetrics.identify({json.dumps(token)})")
-
-
-def encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 @contextmanager
