@@ -1,6 +1,7 @@
-"""The commands: `python -m metrics migrate`, `demo`, `run` and `endpoint`."""
+"""The commands: `python -m metrics migrate`, `demo`, `run`, `fold` and `endpoint`."""
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Callable, Sequence
 
@@ -52,6 +53,11 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--port", type=int, choices=range(1, 65536), default=8501, metavar="PORT")
     run.set_defaults(command=run_dashboard)
 
+    fold = commands.add_parser(
+        "fold", help="bring the counts kept of each period up to now; the endpoint does it by itself"
+    )
+    fold.set_defaults(command=run_fold)
+
     endpoint = commands.add_parser("endpoint", help="start the beacon endpoint alone")
     endpoint.set_defaults(command=run_endpoint)
     return parser
@@ -96,6 +102,20 @@ def run_dashboard(arguments: argparse.Namespace) -> int:
     from metrics.run import run_all
 
     return run_all(arguments.port)
+
+
+def run_fold(arguments: argparse.Namespace) -> int:
+    """Folds once, and says how far it is."""
+    from metrics.folder import Folder
+
+    database = open_database(load_settings())
+    try:
+        changes = asyncio.run(Folder(database.settings, database.url).do())
+        fold = database.get_fold()
+        print(f"took {changes:,} changes" + (f"; kept until {fold.folded_until:%Y-%m-%d %H:%M:%S %Z}" if fold else ""))
+    finally:
+        database.close()
+    return 0
 
 
 def run_endpoint(arguments: argparse.Namespace) -> int:

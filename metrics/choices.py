@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
+
+
+def go_back(moment: datetime, age: timedelta) -> datetime:
+    """So long before that moment: on a local clock a day may have 23 or 25 hours, here it has 24."""
+    return (moment.astimezone(UTC) - age).astimezone(moment.tzinfo)
 
 
 class Choice(Protocol):
@@ -41,32 +46,30 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A rolling window of `days`, or no lower bound; charts cut it into `bucket`s, customers come from `source`.
-
-    `period` is the part of the list's statement that has the interval's counts: for lifetimes the page itself need not
-    read them, and finds its place by index alone.
-    """
+    """A rolling window of `days`, or no lower bound; charts cut it into `bucket`s."""
 
     key: str
     label: str
     days: int | None
     bucket: str
-    source: str
-    period: str
 
     def get_since(self, as_of: datetime) -> datetime | None:
         """Where the window that ends at as_of begins; None without a lower bound."""
-        return None if self.days is None else as_of - timedelta(days=self.days)
+        return None if self.days is None else go_back(as_of, timedelta(days=self.days))
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A direction, as SQL; `after` compares a sorted value with the one a page ended on."""
+    """A direction, as SQL; `after` compares a sorted value with the one a page ended on.
+
+    `index_nulls` is where an index on DESC NULLS LAST has its NULLs when it is read in that direction.
+    """
 
     key: str
     label: str
     sql: str
     after: str
+    index_nulls: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +110,16 @@ SORTS = _table(
     Sort("registered", "Recently Registered", "c.registered_at", "timestamptz", "NULLS LAST", "c.id"),
 )
 
-_BETWEEN = "metrics_customers_between(:'since'::timestamptz, :'as_of'::timestamptz)"
-
 INTERVALS = _table(
-    Interval("all", "All Time", None, "month", "metrics_customers", "c"),
-    Interval("daily", "Last 24 Hours", 1, "hour", _BETWEEN, "page"),
-    Interval("weekly", "Last 7 Days", 7, "day", _BETWEEN, "page"),
-    Interval("monthly", "Last 30 Days", 30, "day", _BETWEEN, "page"),
+    Interval("all", "All Time", None, "month"),
+    Interval("daily", "Last 24 Hours", 1, "hour"),
+    Interval("weekly", "Last 7 Days", 7, "day"),
+    Interval("monthly", "Last 30 Days", 30, "day"),
 )
 
 ORDERS = _table(
-    Order("desc", "Descending", "DESC", "<"),
-    Order("asc", "Ascending", "ASC", ">"),
+    Order("desc", "Descending", "DESC", "<", "NULLS LAST"),
+    Order("asc", "Ascending", "ASC", ">", "NULLS FIRST"),
 )
 
 ACTIVITIES = _table(

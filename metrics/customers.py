@@ -13,13 +13,31 @@ from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
 
-from metrics.choices import ACTIVITIES, INTERVALS, ORDERS, SORTS, ChoiceError, choose
+from metrics.choices import ACTIVITIES, INTERVALS, ORDERS, SORTS, ChoiceError, choose, go_back
 from metrics.database import Database
 from metrics.exports import export_csv
 from metrics.statements import get_statement
 from metrics.viewer import Viewer, demand_viewer
 
 INACTIVE_AFTER = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where counts of an interval come from: `counted` by customer; `kept` in their order, where `is_kept`."""
+
+    counted: str
+    kept: str = "metrics_customers"
+    is_kept: str = "true"
+
+
+LIFETIMES = Way("metrics_customers")
+COUNTED = Way("metrics_customers_between(:'since'::timestamptz, :'as_of'::timestamptz)")
+KEPT = Way(
+    "metrics_customers_kept(:'interval'::text, :'as_of'::timestamptz)",
+    "metrics_kept_customers",
+    "c.period = :'interval'::text",
+)
 
 
 class CustomerNotFound(LookupError):
@@ -112,11 +130,12 @@ def list_customers(
     values = _get_values(database, query, as_of) | after
     # One more row than the page holds tells whether there is a next one.
     values |= {"limit": limit + 1, "offset": (page - 1) * limit}
+    statement = _get_list_statement(query, database.is_folded(as_of))
     with database.read() as connection:
         rows = (
             connection.cursor(row_factory=class_row(Customer))
             # Never prepared: a plan made for the values themselves folds the filters that are not set.
-            .execute(_get_statement("list_customers", query), values, prepare=False)
+            .execute(statement, values, prepare=False)
             .fetchall()
         )
     customers = rows[:limit]
@@ -127,13 +146,11 @@ def list_customers(
 def count_customers(database: Database, viewer: Viewer, query: CustomerQuery, *, as_of: datetime | None = None) -> int:
     """How many customers the filters of the query leave."""
     demand_viewer(viewer)
-    values = _get_values(database, query, as_of or database.now())
+    as_of = as_of or database.now()
+    values = _get_values(database, query, as_of)
+    statement = _get_statement("count_customers", query, database.is_folded(as_of))
     with database.read() as connection:
-        count: int = (
-            connection.cursor(row_factory=scalar_row)
-            .execute(_get_statement("count_customers", query), values, prepare=False)
-            .fetchall()[0]
-        )
+        count: int = connection.cursor(row_factory=scalar_row).execute(statement, values, prepare=False).fetchall()[0]
     return count
 
 
@@ -148,12 +165,12 @@ def get_customer(
     """One customer; CustomerNotFound when nobody has that id."""
     demand_viewer(viewer)
     query = CustomerQuery(interval=interval)
-    values = _get_values(database, query, as_of or database.now()) | {"user_id": user_id}
+    as_of = as_of or database.now()
+    values = _get_values(database, query, as_of) | {"user_id": user_id}
+    statement = _get_statement("get_customer", query, database.is_folded(as_of))
     with database.read() as connection:
         customer = (
-            connection.cursor(row_factory=class_row(Customer))
-            .execute(_get_statement("get_customer", query), values, prepare=False)
-            .fetchone()
+            connection.cursor(row_factory=class_row(Customer)).execute(statement, values, prepare=False).fetchone()
         )
     if customer is None:
         raise CustomerNotFound(f"No customer has the id {user_id}: open one from the list")
@@ -181,25 +198,40 @@ def export_customers(
 ) -> Iterator[bytes]:
     """Every filtered customer as CSV, in the list's order, in pieces of some 64 KiB."""
     demand_viewer(viewer)
-    values = _get_values(database, query, as_of or database.now())
+    as_of = as_of or database.now()
+    values = _get_values(database, query, as_of)
     values["currency"] = database.settings.currency
-    return export_csv(database, _get_statement("export_customers", query), values)
+    statement = _get_statement("export_customers", query, database.is_folded(as_of))
+    return export_csv(database, statement, values)
 
 
-def _get_statement(name: str, query: CustomerQuery) -> str:
+def _get_list_statement(query: CustomerQuery, is_folded: bool) -> str:
+    if query.interval != "all" and not is_folded:
+        return _get_statement("list_customers", query, is_folded)
+    if SORTS[query.sort].type != "bigint":
+        return _get_statement("list_customers_by_moment", query, is_folded)
+    if query.order == "desc":
+        return _get_statement("list_customers_by_count", query, is_folded)
+    return _get_statement("list_customers_by_lowest_count", query, is_folded)
+
+
+def _get_statement(name: str, query: CustomerQuery, is_folded: bool) -> str:
     sort, order = SORTS[query.sort], ORDERS[query.order]
+    way = LIFETIMES if query.interval == "all" else KEPT if is_folded else COUNTED
     return get_statement(
         name,
-        source=INTERVALS[query.interval].source,
+        # Where the counts of the window decide nothing, the order is found without them.
+        source=way.counted if name == "list_customers" or query.activity == "active" else LIFETIMES.counted,
+        counted=way.counted,
+        kept=way.kept,
+        is_kept=way.is_kept,
         required=sort.required,
         sort_column=sort.column,
         sort_type=sort.type,
         direction=order.sql,
-        # Ascending, hundreds of thousands of customers tie at zero: sorting a million of them (0.3 s) beats walking the
-        # index backwards and sorting the ties (4 s), and NULLS FIRST, where nothing is NULL, keeps the planner off it.
-        nulls=sort.nulls or ("NULLS FIRST" if query.order == "asc" else ""),
-        period=INTERVALS[query.interval].period,
+        nulls=sort.nulls,
         comparison=order.after,
+        index_nulls=order.index_nulls,
     )
 
 
@@ -209,9 +241,10 @@ def _get_values(database: Database, query: CustomerQuery, as_of: datetime) -> di
     is_phone = len(digits) >= 3 and re.fullmatch(r"[\d\s()+./-]+", search)
     return {
         "as_of": as_of,
+        "interval": query.interval,
         "since": INTERVALS[query.interval].get_since(as_of),
         "timeout": timedelta(minutes=database.settings.timeout_minutes),
-        "inactive_since": as_of - INACTIVE_AFTER,
+        "inactive_since": go_back(as_of, INACTIVE_AFTER),
         "search": "%" + re.sub(r"([\\%_])", r"\\\1", search) + "%" if search else None,
         # However a phone number was typed: 0754..., +255 754..., 255-754...
         "digits": f"%{digits}%" if is_phone else None,

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import class_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from metrics.embedded import start_embedded, stop_embedded
@@ -16,6 +18,7 @@ READER = "metrics_reader"
 # Long, because All Time over twenty million sessions is counted from the sessions themselves, behind a skeleton.
 STATEMENT_TIMEOUT_SECONDS = 120
 CONNECT_TIMEOUT_SECONDS = 5
+FOLD_REACH = timedelta(minutes=30)
 
 
 class DatabaseError(RuntimeError):
@@ -38,6 +41,14 @@ class DatabaseAway(DatabaseError):
 
 class SchemaMissing(DatabaseError):
     """The database answers, but `migrate` has not run there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Until when sessions, orders and bookings are counted in what is kept, and whose days its days are."""
+
+    folded_until: datetime
+    timezone: str
 
 
 class Database:
@@ -93,6 +104,21 @@ class Database:
         assert row is not None
         moment: datetime = row[0]
         return moment
+
+    def get_fold(self) -> Fold | None:
+        """How far what is kept of each period reaches; None where nothing is."""
+        with self.read() as connection:
+            return connection.cursor(row_factory=class_row(Fold)).execute(get_statement("get_fold")).fetchone()
+
+    def is_folded(self, as_of: datetime) -> bool:
+        """Whether answers as of that moment may come from what is kept of each period, because the fold is near it.
+
+        Either way they are the same; from far away, counting the rows themselves is no slower.
+        """
+        fold = self.get_fold()
+        if fold is None:
+            return False
+        return abs(as_of - fold.folded_until) <= FOLD_REACH and fold.timezone == self.settings.timezone
 
     def get_snapshot(self) -> str:
         """What this moment sees of all transactions: the same text means that nothing was written in between."""

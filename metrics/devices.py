@@ -34,7 +34,8 @@ def list_shares(
     demand_viewer(viewer)
     column = choose(DIMENSIONS, "dimension", dimension).column
     values = _get_values(database, interval, as_of, include_bots)
-    return _list_shares(database, get_statement("list_shares", column=column), values)
+    name = "list_kept_shares" if database.is_folded(values["as_of"]) else "list_shares"
+    return _list_shares(database, get_statement(name, column=column), values)
 
 
 def list_versions(
@@ -51,14 +52,15 @@ def list_versions(
     demand_viewer(viewer)
     row = choose(DIMENSIONS, "dimension", dimension)
     values = _get_values(database, interval, as_of, include_bots) | {"family": family}
-    statement = get_statement("list_versions", column=row.column, version_column=row.version_column)
+    name = "list_kept_versions" if database.is_folded(values["as_of"]) else "list_versions"
+    statement = get_statement(name, column=row.column, version_column=row.version_column)
     return _list_shares(database, statement, values)
 
 
 def _get_values(database: Database, interval: str, as_of: datetime | None, include_bots: bool) -> dict[str, Any]:
     as_of = as_of or database.now()
     since = choose(INTERVALS, "interval", interval).get_since(as_of)
-    return {"since": since, "as_of": as_of, "include_bots": include_bots}
+    return {"interval": interval, "since": since, "as_of": as_of, "include_bots": include_bots}
 
 
 def _list_shares(database: Database, statement: str, values: dict[str, Any]) -> list[Share]:

@@ -3,7 +3,7 @@
 import gc
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,8 +21,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from metrics.address import Addresses, is_loopback
 from metrics.beacon_routes import BeaconRoute, Door
+from metrics.chores import Chore
 from metrics.database import CONNECT_TIMEOUT_SECONDS, Database, DatabaseError, connect
 from metrics.endpoint_routes import list_side_routes
+from metrics.folder import Folder
 from metrics.identity import Identities
 from metrics.limits import RateLimit
 from metrics.logs import log_to_stderr
@@ -32,7 +34,7 @@ from metrics.ports import BACKLOG, ENDPOINT_ADVICE, listen
 from metrics.recorder import Recorder
 from metrics.settings import Settings
 from metrics.statements import get_statement
-from metrics.sweeper import EVERY_SECONDS, Sweeper
+from metrics.sweeper import Sweeper
 
 LONGEST_HEADERS = 32 * 1024
 TOO_LONG = "The headers are longer than 32 KiB."
@@ -79,8 +81,11 @@ class Protocol(HttpToolsProtocol):
         return sum(len(name) + len(value) for name, value in self.headers)
 
 
-def make_app(settings: Settings, url: str, *, sweep_every_seconds: float = EVERY_SECONDS) -> Starlette:
-    """The ASGI app over the database at that URL; SettingError for a setting that cannot be used."""
+def make_app(settings: Settings, url: str, *, chores: Sequence[Chore] | None = None) -> Starlette:
+    """The ASGI app over the database at that URL, with a sweeper and a folder unless other chores are given.
+
+    Raises SettingError for a setting that cannot be used.
+    """
     shows_demo = is_loopback(settings.endpoint_host) and is_demo_database(settings, url)
     if shows_demo and not settings.identity_secret:
         # The demo shop signs in by itself; its secret lives as long as this process.
@@ -91,7 +96,8 @@ def make_app(settings: Settings, url: str, *, sweep_every_seconds: float = EVERY
         trusts_claims=settings.trust_client_user_id,
     )
     recorder = Recorder(settings, url)
-    sweeper = Sweeper(settings, url, sweep_every_seconds)
+    if chores is None:
+        chores = (Sweeper(settings, url), Folder(settings, url))
     door = Door(
         origins=Origins(settings.allowed_origins),
         addresses=Addresses(settings.trusted_proxies, settings.ip_storage),
@@ -106,9 +112,11 @@ def make_app(settings: Settings, url: str, *, sweep_every_seconds: float = EVERY
     @asynccontextmanager
     async def open_and_close(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for part in (recorder, sweeper):
-                await part.open()
-                stack.push_async_callback(part.close)
+            await recorder.open()
+            stack.push_async_callback(recorder.close)
+            for chore in chores:
+                await chore.open()
+                stack.push_async_callback(chore.close)
             stack.callback(door.log.flush)
             # What is loaded by now stays: the collector need not look at it again.
             gc.collect()

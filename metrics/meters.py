@@ -11,4 +11,5 @@ BATCHES = Histogram("metrics_batch_beacons", "Beacons in one write.", buckets=(1
 QUEUE = Gauge("metrics_queue_beacons", "Beacons that wait for their write.", registry=REGISTRY)
 DATABASE_UP = Gauge("metrics_database_up", "Whether the last write reached the database.", registry=REGISTRY)
 SWEPT = Counter("metrics_swept_sessions", "Sessions whose end the sweeper stored.", registry=REGISTRY)
+FOLDED_AT = Gauge("metrics_folded_timestamp_seconds", "When the folder last finished.", registry=REGISTRY)
 SWEPT_AT = Gauge("metrics_swept_timestamp_seconds", "When the sweeper last finished.", registry=REGISTRY)

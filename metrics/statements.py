@@ -37,7 +37,7 @@ def list_statements() -> dict[str, str]:
             body = text[mark.end() : following.start() if following else len(text)]
             body = _COMMENT.sub("", body).strip().rstrip(";")
             if kind == "fragment":
-                fragments[name] = body
+                fragments[name] = _fill(body, fragments)
                 continue
             line = text.count("\n", 0, mark.start()) + 1
             # A leading block comment survives into pg_stat_statements and the slow-query log.

@@ -70,7 +70,7 @@ def get_statistics(
     demand_viewer(viewer)
     as_of = as_of or database.now()
     since = choose(INTERVALS, "interval", interval).get_since(as_of)
-    return _get_statistics(database, interval, since, as_of, as_of, include_bots)
+    return _get_statistics(database, interval, interval, since, as_of, as_of, include_bots)
 
 
 def get_previous_statistics(
@@ -88,7 +88,8 @@ def get_previous_statistics(
     until = row.get_since(as_of)
     if until is None:
         return None
-    return _get_statistics(database, interval, row.get_since(until), until, as_of, include_bots)
+    period = f"previous_{interval}"
+    return _get_statistics(database, interval, period, row.get_since(until), until, as_of, include_bots)
 
 
 def list_series(
@@ -107,11 +108,12 @@ def list_series(
     demand_viewer(viewer)
     as_of = as_of or database.now()
     row = choose(INTERVALS, "interval", interval)
+    is_folded = database.is_folded(as_of)
     with database.read() as connection:
+        moments = connection.cursor(row_factory=scalar_row)
         since = row.get_since(as_of)
         if since is None:
-            cursor = connection.cursor(row_factory=scalar_row)
-            since = cursor.execute(get_statement("get_first_moment"), {"as_of": as_of}).fetchall()[0]
+            since = moments.execute(get_statement("get_first_moment"), {"as_of": as_of}).fetchall()[0]
         if since is None:
             return []
         values = {
@@ -123,19 +125,24 @@ def list_series(
             "timeout": timedelta(minutes=database.settings.timeout_minutes),
             "cap": CAP,
         }
+        if is_folded:
+            values["whole_from"] = moments.execute(get_statement("get_whole_from"), values).fetchall()[0]
+        statement = "list_kept_series" if is_folded else "list_series"
         points = connection.cursor(row_factory=class_row(Point))
-        return points.execute(get_statement("list_series"), values, prepare=False).fetchall()
+        return points.execute(get_statement(statement), values, prepare=False).fetchall()
 
 
 def _get_statistics(
     database: Database,
     interval: str,
+    period: str,
     since: datetime | None,
     until: datetime,
     as_of: datetime,
     include_bots: bool,
 ) -> Statistics:
     values: dict[str, Any] = {
+        "period": period,
         "since": since,
         "until": until,
         "as_of": as_of,
@@ -143,7 +150,8 @@ def _get_statistics(
         "cap": CAP,
         "include_bots": include_bots,
     }
+    statement = "get_kept_statistics" if database.is_folded(as_of) else "get_statistics"
     with database.read() as connection:
         cursor = connection.cursor(row_factory=dict_row)
-        row = cursor.execute(get_statement("get_statistics"), values, prepare=False).fetchall()[0]
+        row = cursor.execute(get_statement(statement), values, prepare=False).fetchall()[0]
     return Statistics(interval=interval, since=since, as_of=as_of, **row)

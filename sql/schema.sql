@@ -216,6 +216,10 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.metrics_bucket_end(unit text, zone text, bucket_at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    RETURN (((bucket_at AT TIME ZONE zone) + (('1 '::text || unit))::interval) AT TIME ZONE zone);
+
 CREATE FUNCTION public.metrics_csv_text(cell text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN ("left"(cell, 1) = ANY (ARRAY['='::text, '+'::text, '-'::text, '@'::text, '	'::text, '
@@ -228,6 +232,41 @@ CREATE FUNCTION public.metrics_csv_time(moment timestamp with time zone) RETURNS
 CREATE FUNCTION public.metrics_current_user_id() RETURNS uuid
     LANGUAGE sql STABLE
     RETURN (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid;
+
+CREATE FUNCTION public.metrics_customer_moves(periods text[], until timestamp with time zone) RETURNS TABLE(period text, user_id uuid, sessions integer, orders integer, bookings integer, spent numeric, previous_sessions integer)
+    LANGUAGE plpgsql STABLE ROWS 500
+    SET enable_seqscan TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT
+        move.period, move.user_id, sum(move.sessions)::integer, sum(move.orders)::integer, sum(move.bookings)::integer,
+        sum(move.spent), sum(move.previous_sessions)::integer
+    FROM (
+        SELECT s.period, s.user_id, s.sign AS sessions, 0 AS orders, 0 AS bookings, 0::numeric AS spent,
+            0 AS previous_sessions
+        FROM metrics_session_moves(periods, until) AS s
+        WHERE NOT s.is_bot
+        UNION ALL
+        SELECT substr(s.period, length('previous_') + 1), s.user_id, 0, 0, 0, 0, s.sign
+        FROM metrics_session_moves(ARRAY(SELECT 'previous_' || p FROM unnest(periods) AS p), until) AS s
+        WHERE NOT s.is_bot
+        UNION ALL
+        SELECT s.period, s.user_id, 0, s.orders, s.bookings, s.spent, 0
+        FROM metrics_shop_moves(periods, until) AS s
+        UNION ALL
+        SELECT p, c.user_id, 0, 0, 0, 0, 0
+        FROM metrics_changes AS c
+        CROSS JOIN unnest(periods) AS p
+    ) AS move
+    WHERE move.user_id IS NOT NULL
+    GROUP BY move.period, move.user_id;
+END
+$$;
 
 
 SET default_tablespace = '';
@@ -341,9 +380,70 @@ LEFT JOIN (
 ) AS booked ON booked.user_id = c.user_id
 $$;
 
+CREATE FUNCTION public.metrics_customers_kept("interval" text, as_of timestamp with time zone) RETURNS SETOF public.metrics_customers
+    LANGUAGE sql STABLE
+    AS $$
+SELECT
+    c.id,
+    c.email,
+    c.first_name,
+    c.last_name,
+    c.full_name,
+    c.phone,
+    c.city,
+    c.country,
+    c.registered_at,
+    c.user_id,
+    c.total_sessions,
+    c.total_orders,
+    c.total_bookings,
+    c.total_reviews,
+    c.total_spent,
+    c.last_login_at,
+    c.last_order_at,
+    c.last_order_amount,
+    c.last_booking_at,
+    c.last_booking_service,
+    c.latest_activity_at,
+    c.primary_device,
+    c.primary_browser,
+    c.primary_os,
+    COALESCE(kept.sessions, 0) + COALESCE(move.sessions, 0),
+    COALESCE(kept.orders, 0) + COALESCE(move.orders, 0),
+    COALESCE(kept.bookings, 0) + COALESCE(move.bookings, 0),
+    COALESCE(kept.spent, 0) + COALESCE(move.spent, 0)
+FROM metrics_customers AS c
+LEFT JOIN metrics_period_customers AS kept ON kept.period = "interval" AND kept.user_id = c.user_id
+LEFT JOIN metrics_customer_moves(ARRAY["interval"], as_of) AS move ON move.user_id = c.user_id
+$$;
+
 CREATE FUNCTION public.metrics_duration_seconds(started_at timestamp with time zone, ended_at timestamp with time zone, cap interval) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (ended_at IS NOT NULL) THEN (LEAST(GREATEST(EXTRACT(epoch FROM (ended_at - started_at)), (0)::numeric), EXTRACT(epoch FROM cap)))::double precision ELSE NULL::double precision END;
+
+CREATE FUNCTION public.metrics_duration_us(started_at timestamp with time zone, ended_at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((public.metrics_duration_seconds(started_at, ended_at, '24:00:00'::interval) * (1000000)::double precision))::bigint;
+
+CREATE FUNCTION public.metrics_edges(periods text[], until timestamp with time zone) RETURNS TABLE(period text, sign integer, from_at timestamp with time zone, to_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+SELECT
+    p.period,
+    CASE WHEN until < f.folded_until THEN -edge.sign ELSE edge.sign END,
+    CASE
+        -- Nothing is folded: the whole period enters.
+        WHEN f.folded_until IS NULL THEN COALESCE(until - p.from_age, '-infinity')
+        ELSE LEAST(f.folded_until, until) - edge.age
+    END,
+    CASE WHEN f.folded_until IS NULL THEN until - p.to_age ELSE GREATEST(f.folded_until, until) - edge.age END
+FROM metrics_fold AS f
+CROSS JOIN metrics_periods AS p
+CROSS JOIN LATERAL (VALUES (1, p.to_age), (-1, p.from_age)) AS edge (sign, age)
+WHERE p.period = ANY (periods)
+    AND edge.age IS NOT NULL
+    AND (f.folded_until IS NOT NULL OR edge.sign = 1)
+$$;
 
 CREATE FUNCTION public.metrics_end_sessions(beacons json, timeout interval, cap interval) RETURNS TABLE(n integer, is_known boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -413,6 +513,151 @@ $$;
 CREATE FUNCTION public.metrics_ended_at(started_at timestamp with time zone, last_activity_at timestamp with time zone, ended_at timestamp with time zone, as_of timestamp with time zone, timeout interval) RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN COALESCE(ended_at, CASE WHEN (COALESCE(last_activity_at, started_at) <= (as_of - timeout)) THEN COALESCE(last_activity_at, started_at) ELSE NULL::timestamp with time zone END);
+
+CREATE FUNCTION public.metrics_fold_customers(until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    WITH moves AS MATERIALIZED (
+        SELECT * FROM metrics_customer_moves(ARRAY['daily', 'weekly', 'monthly'], until)
+    ),
+    written AS (
+        INSERT INTO metrics_period_customers AS kept
+        SELECT
+            m.period, m.user_id, m.sessions, m.orders, m.bookings, m.spent, m.previous_sessions,
+            summary.latest_activity_at
+        FROM moves AS m
+        JOIN user_activity_summary AS summary ON summary.user_id = m.user_id
+        -- In the order of the key, so that neighbours are written together.
+        ORDER BY m.period, m.user_id
+        ON CONFLICT (period, user_id) DO UPDATE
+        SET sessions = kept.sessions + EXCLUDED.sessions,
+            orders = kept.orders + EXCLUDED.orders,
+            bookings = kept.bookings + EXCLUDED.bookings,
+            spent = kept.spent + EXCLUDED.spent,
+            previous_sessions = kept.previous_sessions + EXCLUDED.previous_sessions,
+            latest_activity_at = EXCLUDED.latest_activity_at
+    )
+    DELETE FROM metrics_period_customers AS kept
+    USING moves AS m
+    WHERE kept.period = m.period
+        AND kept.user_id = m.user_id
+        AND NOT EXISTS (SELECT 1 FROM user_activity_summary AS summary WHERE summary.user_id = m.user_id);
+
+    -- The first time everybody is written, also who did nothing.
+    INSERT INTO metrics_period_customers
+    SELECT p.period, summary.user_id, 0, 0, 0, 0, 0, summary.latest_activity_at
+    FROM metrics_fold AS f
+    CROSS JOIN unnest(ARRAY['daily', 'weekly', 'monthly']) AS p (period)
+    CROSS JOIN user_activity_summary AS summary
+    WHERE f.folded_until IS NULL
+    ON CONFLICT DO NOTHING;
+END
+$$;
+
+CREATE FUNCTION public.metrics_fold_step(zone text, max_step interval, too_far interval) RETURNS TABLE(folded_until timestamp with time zone, changes bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET jit TO 'off'
+    SET work_mem TO '64MB'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    was record;
+    until timestamptz;
+    taken bigint;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'repeatable read' THEN
+        RAISE EXCEPTION 'A fold looks at one moment: begin with ISOLATION LEVEL REPEATABLE READ';
+    END IF;
+    IF NOT pg_try_advisory_xact_lock(7283764120) THEN
+        RETURN;
+    END IF;
+    SELECT f.folded_until, f.timezone INTO was FROM metrics_fold AS f FOR UPDATE;
+    IF was.folded_until IS NULL OR was.timezone IS DISTINCT FROM zone OR was.folded_until < now() - too_far THEN
+        UPDATE metrics_fold SET folded_until = NULL, timezone = zone;
+        DELETE FROM metrics_period_totals;
+        DELETE FROM metrics_period_sessions;
+        DELETE FROM metrics_period_durations;
+        DELETE FROM metrics_period_customers;
+        DELETE FROM metrics_points;
+        until := now();
+    ELSE
+        until := LEAST(now(), was.folded_until + max_step);
+        -- The ranges are short: an estimate that thinks otherwise must not read a whole table.
+        SET LOCAL enable_seqscan = off;
+    END IF;
+
+    INSERT INTO metrics_period_sessions AS kept
+    SELECT
+        period, is_bot, device_type, browser_name, browser_version, os_name, os_version,
+        sum(sign),
+        COALESCE(sum(sign) FILTER (WHERE user_id IS NULL), 0),
+        COALESCE(sum(sign) FILTER (WHERE duration_us IS NOT NULL), 0),
+        COALESCE(sum(sign) FILTER (WHERE duration_us IS NOT NULL AND is_explicit), 0),
+        COALESCE(sum(sign * duration_us), 0)
+    FROM metrics_session_moves(ARRAY(SELECT p.period FROM metrics_periods AS p), until)
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
+    ON CONFLICT (period, is_bot, device_type, browser_name, browser_version, os_name, os_version) DO UPDATE
+    SET sessions = kept.sessions + EXCLUDED.sessions,
+        guests = kept.guests + EXCLUDED.guests,
+        closed = kept.closed + EXCLUDED.closed,
+        explicitly_ended = kept.explicitly_ended + EXCLUDED.explicitly_ended,
+        duration_us = kept.duration_us + EXCLUDED.duration_us;
+    DELETE FROM metrics_period_sessions WHERE sessions = 0;
+
+    INSERT INTO metrics_period_durations AS kept
+    SELECT period, is_bot, metrics_whole_seconds(duration_us), sum(sign)
+    FROM metrics_session_moves(ARRAY(SELECT p.period FROM metrics_periods AS p), until)
+    WHERE duration_us IS NOT NULL
+    GROUP BY 1, 2, 3
+    HAVING sum(sign) <> 0
+    ON CONFLICT (period, is_bot, seconds) DO UPDATE SET sessions = kept.sessions + EXCLUDED.sessions;
+    DELETE FROM metrics_period_durations WHERE sessions = 0;
+
+    -- Before the customers are written: who is new to a period is seen by what is kept of them.
+    INSERT INTO metrics_period_totals AS kept
+    SELECT period, sum(customers), sum(orders), sum(bookings), sum(spent), sum(registrations)
+    FROM metrics_total_moves(ARRAY(SELECT p.period FROM metrics_periods AS p), until)
+    GROUP BY period
+    ON CONFLICT (period) DO UPDATE
+    SET customers = kept.customers + EXCLUDED.customers,
+        orders = kept.orders + EXCLUDED.orders,
+        bookings = kept.bookings + EXCLUDED.bookings,
+        spent = kept.spent + EXCLUDED.spent,
+        registrations = kept.registrations + EXCLUDED.registrations;
+
+    INSERT INTO metrics_points AS kept
+    SELECT
+        u.unit, p.bucket_at, p.is_bot, sum(p.sessions), sum(p.closed), sum(p.duration_us),
+        COALESCE(sum(p.customers), 0), sum(p.orders), sum(p.bookings), sum(p.spent), sum(p.registrations)
+    FROM unnest(ARRAY['hour', 'day', 'month']) AS u (unit)
+    CROSS JOIN LATERAL metrics_point_moves(u.unit, zone, until) AS p
+    GROUP BY 1, 2, 3
+    ON CONFLICT (unit, bucket_at, is_bot) DO UPDATE
+    SET sessions = kept.sessions + EXCLUDED.sessions,
+        closed = kept.closed + EXCLUDED.closed,
+        duration_us = kept.duration_us + EXCLUDED.duration_us,
+        customers = kept.customers + EXCLUDED.customers,
+        orders = kept.orders + EXCLUDED.orders,
+        bookings = kept.bookings + EXCLUDED.bookings,
+        spent = kept.spent + EXCLUDED.spent,
+        registrations = kept.registrations + EXCLUDED.registrations;
+
+    PERFORM metrics_fold_customers(until);
+
+    UPDATE metrics_fold
+    SET customers = CASE
+            WHEN folded_until IS NULL THEN (SELECT count(*) FROM user_activity_summary)
+            ELSE customers + (SELECT COALESCE(sum(sign), 0) FROM metrics_changes WHERE noun = 'customer')
+        END,
+        folded_until = until,
+        folded_at = now();
+    DELETE FROM metrics_changes;
+    GET DIAGNOSTICS taken = ROW_COUNT;
+    RETURN QUERY SELECT until, taken;
+END
+$$;
 
 CREATE FUNCTION public.metrics_happened_at(received_at timestamp with time zone, ago double precision, cap interval) RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -497,13 +742,237 @@ CREATE FUNCTION public.metrics_is_counted_order(status text, payment_status text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((COALESCE(status, ''::text) <> 'cancelled'::text) AND (COALESCE(payment_status, ''::text) <> ALL (ARRAY['failed'::text, 'refunded'::text, 'cancelled'::text])));
 
+CREATE FUNCTION public.metrics_is_explicit(end_reason text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE((end_reason = ANY (ARRAY['sign_out'::text, 'user_switch'::text, 'page_hide'::text, 'reported'::text])), false);
+
 CREATE FUNCTION public.metrics_is_provisional(end_reason text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN COALESCE((end_reason = ANY (ARRAY['page_hide'::text, 'gone'::text, 'timeout'::text])), false);
 
+CREATE TABLE public.metrics_changes (
+    noun text NOT NULL,
+    sign smallint NOT NULL,
+    user_id uuid,
+    happened_at timestamp with time zone,
+    is_bot boolean,
+    device_type text,
+    browser_name text,
+    browser_version text,
+    os_name text,
+    os_version text,
+    duration_us bigint,
+    is_explicit boolean,
+    spent numeric
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0');
+
+CREATE FUNCTION public.metrics_late_changes(periods text[], wanted_noun text) RETURNS TABLE(period text, change public.metrics_changes)
+    LANGUAGE sql STABLE
+    AS $$
+SELECT p.period, c
+FROM metrics_fold AS f
+CROSS JOIN metrics_periods AS p
+JOIN metrics_changes AS c ON c.happened_at < f.folded_until - p.to_age
+    AND (p.from_age IS NULL OR c.happened_at >= f.folded_until - p.from_age)
+WHERE p.period = ANY (periods) AND c.noun = wanted_noun
+$$;
+
+CREATE FUNCTION public.metrics_log_booking_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
+        SELECT 'booking', 1, user_id, created_at FROM new_rows WHERE metrics_is_counted_booking(status::text);
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
+        SELECT 'booking', -1, user_id, created_at FROM old_rows WHERE metrics_is_counted_booking(status::text);
+    ELSIF TG_OP = 'UPDATE' THEN
+        WITH new_facts AS (SELECT id, user_id, created_at, status::text FROM new_rows),
+        old_facts AS (SELECT id, user_id, created_at, status::text FROM old_rows)
+        INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
+        SELECT 'booking', b.sign, b.user_id, b.created_at
+        FROM (
+            SELECT 1 AS sign, came.* FROM (SELECT * FROM new_facts EXCEPT SELECT * FROM old_facts) AS came
+            UNION ALL
+            SELECT -1, went.* FROM (SELECT * FROM old_facts EXCEPT SELECT * FROM new_facts) AS went
+        ) AS b
+        WHERE metrics_is_counted_booking(b.status);
+    ELSE
+        UPDATE metrics_fold SET folded_until = NULL;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.metrics_log_customer_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_LEVEL = 'ROW' THEN
+        INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
+        VALUES ('customer', -1, OLD.id, OLD.created_at), ('customer', 1, NEW.id, NEW.created_at);
+    ELSIF TG_OP = 'INSERT' THEN
+        INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
+        SELECT 'customer', 1, id, created_at FROM new_rows;
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
+        SELECT 'customer', -1, id, created_at FROM old_rows;
+    ELSE
+        UPDATE metrics_fold SET folded_until = NULL;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.metrics_log_order_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO metrics_changes (noun, sign, user_id, happened_at, spent)
+        SELECT 'order', 1, user_id, created_at, metrics_spent(status::text, payment_status::text, total_amount)
+        FROM new_rows
+        WHERE metrics_is_counted_order(status::text, payment_status::text);
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO metrics_changes (noun, sign, user_id, happened_at, spent)
+        SELECT 'order', -1, user_id, created_at, metrics_spent(status::text, payment_status::text, total_amount)
+        FROM old_rows
+        WHERE metrics_is_counted_order(status::text, payment_status::text);
+    ELSIF TG_OP = 'UPDATE' THEN
+        WITH new_facts AS (
+            SELECT id, user_id, created_at, status::text, payment_status::text, total_amount FROM new_rows
+        ),
+        old_facts AS (
+            SELECT id, user_id, created_at, status::text, payment_status::text, total_amount FROM old_rows
+        )
+        INSERT INTO metrics_changes (noun, sign, user_id, happened_at, spent)
+        SELECT 'order', o.sign, o.user_id, o.created_at, metrics_spent(o.status, o.payment_status, o.total_amount)
+        FROM (
+            SELECT 1 AS sign, came.* FROM (SELECT * FROM new_facts EXCEPT SELECT * FROM old_facts) AS came
+            UNION ALL
+            SELECT -1, went.* FROM (SELECT * FROM old_facts EXCEPT SELECT * FROM new_facts) AS went
+        ) AS o
+        WHERE metrics_is_counted_order(o.status, o.payment_status);
+    ELSE
+        UPDATE metrics_fold SET folded_until = NULL;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.metrics_log_session_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO metrics_changes
+        SELECT
+            'session', 1, s.user_id, s.started_at, s.is_bot, COALESCE(s.device_type, 'Unknown'),
+            COALESCE(s.browser_name, 'Unknown'), s.browser_version, COALESCE(s.os_name, 'Unknown'), s.os_version,
+            metrics_duration_us(s.started_at, s.ended_at), metrics_is_explicit(s.end_reason), NULL
+        FROM new_rows AS s;
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO metrics_changes
+        SELECT
+            'session', -1, s.user_id, s.started_at, s.is_bot, COALESCE(s.device_type, 'Unknown'),
+            COALESCE(s.browser_name, 'Unknown'), s.browser_version, COALESCE(s.os_name, 'Unknown'), s.os_version,
+            metrics_duration_us(s.started_at, s.ended_at), metrics_is_explicit(s.end_reason), NULL
+        FROM old_rows AS s;
+    ELSIF TG_OP = 'UPDATE' THEN
+        -- A sign of life changes nothing that counts, and falls out on both sides.
+        WITH new_facts AS (
+            SELECT
+                id, user_id, started_at, is_bot, device_type, browser_name, browser_version, os_name, os_version,
+                ended_at, end_reason
+            FROM new_rows
+        ),
+        old_facts AS (
+            SELECT
+                id, user_id, started_at, is_bot, device_type, browser_name, browser_version, os_name, os_version,
+                ended_at, end_reason
+            FROM old_rows
+        )
+        INSERT INTO metrics_changes
+        SELECT
+            'session', s.sign, s.user_id, s.started_at, s.is_bot, COALESCE(s.device_type, 'Unknown'),
+            COALESCE(s.browser_name, 'Unknown'), s.browser_version, COALESCE(s.os_name, 'Unknown'), s.os_version,
+            metrics_duration_us(s.started_at, s.ended_at), metrics_is_explicit(s.end_reason), NULL
+        FROM (
+            SELECT 1 AS sign, came.* FROM (SELECT * FROM new_facts EXCEPT SELECT * FROM old_facts) AS came
+            UNION ALL
+            SELECT -1, went.* FROM (SELECT * FROM old_facts EXCEPT SELECT * FROM new_facts) AS went
+        ) AS s;
+    ELSE
+        UPDATE metrics_fold SET folded_until = NULL;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION public.metrics_mask_ip(address inet) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE family(address) WHEN 4 THEN (((split_part(host(address), '.'::text, 1) || '.'::text) || split_part(host(address), '.'::text, 2)) || '.xxx.xxx'::text) WHEN 6 THEN (((COALESCE(NULLIF(split_part(host(address), ':'::text, 1), ''::text), '0'::text) || ':'::text) || COALESCE(NULLIF(split_part(host(address), ':'::text, 2), ''::text), '0'::text)) || ':xxxx:…'::text) ELSE NULL::text END;
+
+CREATE FUNCTION public.metrics_point_moves(unit text, zone text, until timestamp with time zone) RETURNS TABLE(bucket_at timestamp with time zone, is_bot boolean, sessions bigint, closed bigint, duration_us numeric, customers bigint, orders bigint, bookings bigint, spent numeric, registrations bigint)
+    LANGUAGE plpgsql STABLE ROWS 500
+    SET enable_seqscan TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT
+        move.bucket_at,
+        move.is_bot,
+        sum(move.sessions)::bigint,
+        sum(move.closed)::bigint,
+        sum(move.duration_us)::numeric,
+        sum((now.sessions > 0)::integer - (now.sessions - move.sessions > 0)::integer)
+            FILTER (WHERE NOT move.is_bot AND move.user_id IS NOT NULL),
+        0::bigint, 0::bigint, 0::numeric, 0::bigint
+    FROM (
+        SELECT
+            date_trunc(unit, s.started_at, zone) AS bucket_at,
+            s.is_bot,
+            s.user_id,
+            sum(s.sign) AS sessions,
+            COALESCE(sum(s.sign) FILTER (WHERE s.duration_us IS NOT NULL), 0) AS closed,
+            COALESCE(sum(s.sign * s.duration_us), 0) AS duration_us
+        FROM metrics_session_moves(ARRAY['all'], until) AS s
+        GROUP BY 1, 2, 3
+    ) AS move
+    CROSS JOIN metrics_fold AS f
+    CROSS JOIN LATERAL (
+        SELECT CASE
+            -- The first fold sees all there is.
+            WHEN f.folded_until IS NULL OR move.is_bot OR move.user_id IS NULL THEN move.sessions
+            ELSE (
+                SELECT count(*)
+                FROM metrics_sessions AS s
+                WHERE s.user_id = move.user_id
+                    AND s.started_at >= move.bucket_at
+                    AND s.started_at < LEAST(until, metrics_bucket_end(unit, zone, move.bucket_at))
+                    AND NOT s.is_bot
+            )
+        END AS sessions
+    ) AS now
+    GROUP BY move.bucket_at, move.is_bot
+    UNION ALL
+    SELECT
+        date_trunc(unit, s.created_at, zone), false, 0, 0, 0, 0, sum(s.orders), sum(s.bookings), sum(s.spent),
+        sum(s.registrations)
+    FROM metrics_shop_moves(ARRAY['all'], until) AS s
+    GROUP BY 1;
+END
+$$;
 
 CREATE FUNCTION public.metrics_rebuild_summaries(only_user_ids uuid[] DEFAULT NULL::uuid[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -643,6 +1112,26 @@ LEFT JOIN LATERAL (
 WHERE u.id = ANY (user_ids)
 $$;
 
+CREATE FUNCTION public.metrics_session_moves(periods text[], until timestamp with time zone) RETURNS TABLE(period text, sign integer, user_id uuid, started_at timestamp with time zone, is_bot boolean, device_type text, browser_name text, browser_version text, os_name text, os_version text, duration_us bigint, is_explicit boolean)
+    LANGUAGE sql STABLE
+    AS $$
+SELECT
+    edge.period, edge.sign, s.user_id, s.started_at, s.is_bot, s.device_type::text, s.browser_name::text,
+    s.browser_version::text, s.os_name::text, s.os_version::text, metrics_duration_us(s.started_at, s.ended_at),
+    metrics_is_explicit(s.end_reason::text)
+FROM metrics_edges(periods, until) AS edge
+CROSS JOIN LATERAL (
+    SELECT * FROM metrics_sessions AS s WHERE s.started_at >= edge.from_at AND s.started_at < edge.to_at
+    OFFSET 0
+) AS s
+UNION ALL
+SELECT
+    late.period, (late.change).sign, (late.change).user_id, (late.change).happened_at, (late.change).is_bot,
+    (late.change).device_type, (late.change).browser_name, (late.change).browser_version, (late.change).os_name,
+    (late.change).os_version, (late.change).duration_us, (late.change).is_explicit
+FROM metrics_late_changes(periods, 'session') AS late
+$$;
+
 CREATE FUNCTION public.metrics_sessions_at(as_of timestamp with time zone, timeout interval, cap interval) RETURNS TABLE(id uuid, user_id uuid, started_at timestamp with time zone, last_activity_at timestamp with time zone, ended_at timestamp with time zone, end_reason text, duration_seconds double precision, is_active boolean, device_type text, browser_name text, browser_version text, os_name text, os_version text, ip_address text, country text, city text, landing_page text, referrer text, is_bot boolean)
     LANGUAGE sql STABLE
     AS $$
@@ -672,6 +1161,53 @@ SELECT
     s.referrer::text,
     s.is_bot
 FROM metrics_sessions AS s
+$$;
+
+CREATE FUNCTION public.metrics_shop_moves(periods text[], until timestamp with time zone) RETURNS TABLE(period text, user_id uuid, created_at timestamp with time zone, orders integer, bookings integer, spent numeric, registrations integer)
+    LANGUAGE sql STABLE
+    AS $$
+SELECT edge.period, o.user_id, o.created_at, edge.sign, 0, edge.sign * o.spent, 0
+FROM metrics_edges(periods, until) AS edge
+CROSS JOIN LATERAL (
+    SELECT * FROM metrics_orders AS o
+    WHERE o.created_at >= edge.from_at AND o.created_at < edge.to_at AND o.is_counted
+    OFFSET 0
+) AS o
+UNION ALL
+SELECT edge.period, b.user_id, b.created_at, 0, edge.sign, 0, 0
+FROM metrics_edges(periods, until) AS edge
+CROSS JOIN LATERAL (
+    SELECT * FROM metrics_bookings AS b
+    WHERE b.created_at >= edge.from_at AND b.created_at < edge.to_at AND b.is_counted
+    OFFSET 0
+) AS b
+UNION ALL
+SELECT edge.period, r.user_id, r.registered_at, 0, 0, 0, edge.sign
+FROM metrics_edges(periods, until) AS edge
+CROSS JOIN LATERAL (
+    SELECT * FROM metrics_registrations AS r
+    WHERE r.registered_at >= edge.from_at AND r.registered_at < edge.to_at
+    OFFSET 0
+) AS r
+UNION ALL
+SELECT
+    late.period, (late.change).user_id, (late.change).happened_at, (late.change).sign, 0,
+    (late.change).sign * (late.change).spent, 0
+FROM metrics_late_changes(periods, 'order') AS late
+UNION ALL
+SELECT late.period, (late.change).user_id, (late.change).happened_at, 0, (late.change).sign, 0, 0
+FROM metrics_late_changes(periods, 'booking') AS late
+UNION ALL
+SELECT late.period, (late.change).user_id, (late.change).happened_at, 0, 0, 0, (late.change).sign
+FROM metrics_late_changes(periods, 'customer') AS late
+$$;
+
+CREATE FUNCTION public.metrics_silent_sessions(as_of timestamp with time zone, timeout interval) RETURNS TABLE(started_at timestamp with time zone, ended_at timestamp with time zone, is_bot boolean)
+    LANGUAGE sql STABLE
+    AS $$
+SELECT s.started_at, COALESCE(s.last_activity_at, s.started_at), s.is_bot
+FROM metrics_sessions AS s
+WHERE s.ended_at IS NULL AND COALESCE(s.last_activity_at, s.started_at) <= as_of - timeout
 $$;
 
 CREATE FUNCTION public.metrics_spent(status text, payment_status text, total_amount numeric) RETURNS numeric
@@ -833,6 +1369,61 @@ BEGIN
     RETURN swept;
 END
 $$;
+
+CREATE FUNCTION public.metrics_total_moves(periods text[], until timestamp with time zone) RETURNS TABLE(period text, customers bigint, orders bigint, bookings bigint, spent numeric, registrations bigint)
+    LANGUAGE plpgsql STABLE ROWS 500
+    SET enable_seqscan TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT s.period, 0::bigint, sum(s.orders), sum(s.bookings), sum(s.spent), sum(s.registrations)
+    FROM metrics_shop_moves(periods, until) AS s
+    GROUP BY s.period
+    UNION ALL
+    SELECT u.period, sum(u.customers), 0, 0, 0, 0
+    FROM metrics_customer_moves(
+        ARRAY(SELECT DISTINCT replace(p, 'previous_', '') FROM unnest(periods) AS p WHERE p <> 'all'), until
+    ) AS move
+    LEFT JOIN metrics_period_customers AS kept ON kept.period = move.period AND kept.user_id = move.user_id
+    CROSS JOIN LATERAL (VALUES
+        (
+            move.period,
+            (COALESCE(kept.sessions, 0) + move.sessions > 0)::integer - (COALESCE(kept.sessions, 0) > 0)::integer
+        ),
+        (
+            'previous_' || move.period,
+            (COALESCE(kept.previous_sessions, 0) + move.previous_sessions > 0)::integer
+                - (COALESCE(kept.previous_sessions, 0) > 0)::integer
+        )
+    ) AS u (period, customers)
+    WHERE u.period = ANY (periods)
+    GROUP BY u.period
+    UNION ALL
+    SELECT 'all', sum((now.sessions > 0)::integer - (now.sessions - move.sessions > 0)::integer), 0, 0, 0, 0
+    FROM (
+        SELECT user_id, sum(sign) AS sessions
+        FROM metrics_session_moves(ARRAY(SELECT p FROM unnest(periods) AS p WHERE p = 'all'), until)
+        WHERE NOT is_bot AND user_id IS NOT NULL
+        GROUP BY user_id
+    ) AS move
+    CROSS JOIN LATERAL (
+        SELECT COALESCE((SELECT c.total_sessions FROM metrics_customers AS c WHERE c.user_id = move.user_id), 0)
+            - (
+                SELECT count(*) FROM metrics_sessions AS s
+                WHERE s.user_id = move.user_id AND s.started_at >= until AND NOT s.is_bot
+            ) AS sessions
+    ) AS now
+    HAVING count(*) > 0;
+END
+$$;
+
+CREATE FUNCTION public.metrics_whole_seconds(duration_us bigint) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (((duration_us + 500000) / 1000000))::integer;
 
 CREATE FUNCTION public.update_user_activity_on_booking() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1114,6 +1705,43 @@ CREATE VIEW public.metrics_bookings AS
    FROM (public.service_bookings b
      LEFT JOIN public.services service ON ((service.id = b.service_id)));
 
+CREATE TABLE public.metrics_fold (
+    id boolean DEFAULT true NOT NULL,
+    folded_until timestamp with time zone,
+    timezone text,
+    customers bigint DEFAULT 0 NOT NULL,
+    folded_at timestamp with time zone,
+    CONSTRAINT metrics_fold_id_check CHECK (id)
+);
+
+CREATE TABLE public.metrics_period_customers (
+    period text NOT NULL,
+    user_id uuid NOT NULL,
+    sessions integer NOT NULL,
+    orders integer NOT NULL,
+    bookings integer NOT NULL,
+    spent numeric NOT NULL,
+    previous_sessions integer NOT NULL,
+    latest_activity_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE VIEW public.metrics_kept_customers AS
+ SELECT kept.period,
+    kept.user_id,
+    kept.sessions AS sessions_in_period,
+    kept.orders AS orders_in_period,
+    kept.bookings AS bookings_in_period,
+    kept.latest_activity_at,
+    c.full_name,
+    c.email,
+    c.phone,
+    c.country,
+    c.registered_at,
+    c.primary_device
+   FROM (public.metrics_period_customers kept
+     LEFT JOIN public.metrics_customers c ON ((c.user_id = kept.user_id)));
+
 CREATE TABLE public.metrics_migrations (
     name text NOT NULL,
     checksum text NOT NULL,
@@ -1130,6 +1758,66 @@ CREATE VIEW public.metrics_orders AS
     public.metrics_is_counted_order(status, payment_status) AS is_counted,
     public.metrics_spent(status, payment_status, total_amount) AS spent
    FROM public.orders;
+
+CREATE TABLE public.metrics_period_durations (
+    period text NOT NULL,
+    is_bot boolean NOT NULL,
+    seconds integer NOT NULL,
+    sessions bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.metrics_period_sessions (
+    period text NOT NULL,
+    is_bot boolean NOT NULL,
+    device_type text NOT NULL,
+    browser_name text NOT NULL,
+    browser_version text,
+    os_name text NOT NULL,
+    os_version text,
+    sessions bigint NOT NULL,
+    guests bigint NOT NULL,
+    closed bigint NOT NULL,
+    explicitly_ended bigint NOT NULL,
+    duration_us numeric NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.metrics_period_totals (
+    period text NOT NULL,
+    customers bigint NOT NULL,
+    orders bigint NOT NULL,
+    bookings bigint NOT NULL,
+    spent numeric NOT NULL,
+    registrations bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.metrics_periods (
+    period text NOT NULL,
+    from_age interval,
+    to_age interval NOT NULL
+);
+
+CREATE TABLE public.metrics_points (
+    unit text NOT NULL,
+    bucket_at timestamp with time zone NOT NULL,
+    is_bot boolean NOT NULL,
+    sessions bigint NOT NULL,
+    closed bigint NOT NULL,
+    duration_us numeric NOT NULL,
+    customers bigint NOT NULL,
+    orders bigint NOT NULL,
+    bookings bigint NOT NULL,
+    spent numeric NOT NULL,
+    registrations bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE VIEW public.metrics_registrations AS
+ SELECT id AS user_id,
+    created_at AS registered_at
+   FROM public.users;
 
 CREATE TABLE public.user_sessions (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1189,8 +1877,29 @@ CREATE TABLE public.user_device_counts (
 )
 WITH (fillfactor='80');
 
+ALTER TABLE ONLY public.metrics_fold
+    ADD CONSTRAINT metrics_fold_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.metrics_migrations
     ADD CONSTRAINT metrics_migrations_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.metrics_period_customers
+    ADD CONSTRAINT metrics_period_customers_pkey PRIMARY KEY (period, user_id);
+
+ALTER TABLE ONLY public.metrics_period_durations
+    ADD CONSTRAINT metrics_period_durations_pkey PRIMARY KEY (period, is_bot, seconds);
+
+ALTER TABLE ONLY public.metrics_period_sessions
+    ADD CONSTRAINT metrics_period_sessions_period_is_bot_device_type_browser_n_key UNIQUE NULLS NOT DISTINCT (period, is_bot, device_type, browser_name, browser_version, os_name, os_version);
+
+ALTER TABLE ONLY public.metrics_period_totals
+    ADD CONSTRAINT metrics_period_totals_pkey PRIMARY KEY (period);
+
+ALTER TABLE ONLY public.metrics_periods
+    ADD CONSTRAINT metrics_periods_pkey PRIMARY KEY (period);
+
+ALTER TABLE ONLY public.metrics_points
+    ADD CONSTRAINT metrics_points_pkey PRIMARY KEY (unit, bucket_at, is_bot);
 
 ALTER TABLE ONLY public.user_activity_summary
     ADD CONSTRAINT user_activity_summary_pkey PRIMARY KEY (user_id);
@@ -1200,6 +1909,12 @@ ALTER TABLE ONLY public.user_device_counts
 
 ALTER TABLE ONLY public.user_sessions
     ADD CONSTRAINT user_sessions_pkey PRIMARY KEY (id);
+
+CREATE INDEX idx_metrics_period_customers_bookings ON public.metrics_period_customers USING btree (period, bookings DESC, latest_activity_at DESC, user_id);
+
+CREATE INDEX idx_metrics_period_customers_orders ON public.metrics_period_customers USING btree (period, orders DESC, latest_activity_at DESC, user_id);
+
+CREATE INDEX idx_metrics_period_customers_sessions ON public.metrics_period_customers USING btree (period, sessions DESC, latest_activity_at DESC, user_id);
 
 CREATE INDEX idx_orders_created_at ON public.orders USING btree (created_at) INCLUDE (user_id, total_amount, status, payment_status);
 
@@ -1225,6 +1940,8 @@ CREATE INDEX idx_user_activity_total_orders ON public.user_activity_summary USIN
 
 CREATE INDEX idx_user_activity_total_sessions ON public.user_activity_summary USING btree (total_sessions DESC, latest_activity_at DESC, user_id);
 
+CREATE INDEX idx_user_sessions_bots ON public.user_sessions USING btree (started_at) WHERE (is_bot AND (user_id IS NOT NULL));
+
 CREATE INDEX idx_user_sessions_open ON public.user_sessions USING btree (user_id) WHERE (ended_at IS NULL);
 
 CREATE INDEX idx_user_sessions_started_at ON public.user_sessions USING btree (started_at) INCLUDE (user_id, is_bot);
@@ -1234,6 +1951,38 @@ CREATE INDEX idx_user_sessions_user_id_started_at ON public.user_sessions USING 
 CREATE INDEX idx_users_created_at ON public.users USING btree (created_at DESC NULLS LAST, id);
 
 CREATE UNIQUE INDEX user_sessions_session_id_user_id_key ON public.user_sessions USING btree (session_id, user_id) NULLS NOT DISTINCT;
+
+CREATE TRIGGER trigger_log_booking_delete AFTER DELETE ON public.service_bookings REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_booking_changes();
+
+CREATE TRIGGER trigger_log_booking_insert AFTER INSERT ON public.service_bookings REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_booking_changes();
+
+CREATE TRIGGER trigger_log_booking_truncate AFTER TRUNCATE ON public.service_bookings FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_booking_changes();
+
+CREATE TRIGGER trigger_log_booking_update AFTER UPDATE ON public.service_bookings REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_booking_changes();
+
+CREATE TRIGGER trigger_log_customer_delete AFTER DELETE ON public.users REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_customer_changes();
+
+CREATE TRIGGER trigger_log_customer_insert AFTER INSERT ON public.users REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_customer_changes();
+
+CREATE TRIGGER trigger_log_customer_truncate AFTER TRUNCATE ON public.users FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_customer_changes();
+
+CREATE TRIGGER trigger_log_customer_update AFTER UPDATE OF id, created_at ON public.users FOR EACH ROW WHEN (((old.id IS DISTINCT FROM new.id) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION public.metrics_log_customer_changes();
+
+CREATE TRIGGER trigger_log_order_delete AFTER DELETE ON public.orders REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_order_changes();
+
+CREATE TRIGGER trigger_log_order_insert AFTER INSERT ON public.orders REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_order_changes();
+
+CREATE TRIGGER trigger_log_order_truncate AFTER TRUNCATE ON public.orders FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_order_changes();
+
+CREATE TRIGGER trigger_log_order_update AFTER UPDATE ON public.orders REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_order_changes();
+
+CREATE TRIGGER trigger_log_session_delete AFTER DELETE ON public.user_sessions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_session_changes();
+
+CREATE TRIGGER trigger_log_session_insert AFTER INSERT ON public.user_sessions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_session_changes();
+
+CREATE TRIGGER trigger_log_session_truncate AFTER TRUNCATE ON public.user_sessions FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_session_changes();
+
+CREATE TRIGGER trigger_log_session_update AFTER UPDATE ON public.user_sessions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_session_changes();
 
 CREATE TRIGGER trigger_update_activity_on_booking AFTER INSERT ON public.service_bookings REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_on_booking();
 
@@ -1282,9 +2031,41 @@ ALTER TABLE ONLY public.user_device_counts
 ALTER TABLE ONLY public.user_sessions
     ADD CONSTRAINT user_sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON UPDATE CASCADE ON DELETE CASCADE;
 
+ALTER TABLE public.metrics_changes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metrics_fold ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY metrics_own_sessions ON public.user_sessions FOR SELECT USING ((user_id = ( SELECT public.metrics_current_user_id() AS metrics_current_user_id)));
 
 CREATE POLICY metrics_own_summary ON public.user_activity_summary FOR SELECT USING ((user_id = ( SELECT public.metrics_current_user_id() AS metrics_current_user_id)));
+
+ALTER TABLE public.metrics_period_customers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metrics_period_durations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metrics_period_sessions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metrics_period_totals ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metrics_periods ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metrics_points ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY metrics_read_metrics_changes ON public.metrics_changes FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_fold ON public.metrics_fold FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_period_customers ON public.metrics_period_customers FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_period_durations ON public.metrics_period_durations FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_period_sessions ON public.metrics_period_sessions FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_period_totals ON public.metrics_period_totals FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_periods ON public.metrics_periods FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_points ON public.metrics_points FOR SELECT TO metrics_reader USING (true);
 
 ALTER TABLE public.user_activity_summary ENABLE ROW LEVEL SECURITY;
 
@@ -1310,8 +2091,15 @@ GRANT SELECT ON TABLE public.metrics_customers TO metrics_reader;
 REVOKE ALL ON FUNCTION public.metrics_end_sessions(beacons json, timeout interval, cap interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metrics_end_sessions(beacons json, timeout interval, cap interval) TO metrics_beacon;
 
+REVOKE ALL ON FUNCTION public.metrics_fold_customers(until timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.metrics_fold_step(zone text, max_step interval, too_far interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_fold_step(zone text, max_step interval, too_far interval) TO metrics_admin;
+
 REVOKE ALL ON FUNCTION public.metrics_heartbeat_sessions(beacons json, timeout interval, cap interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metrics_heartbeat_sessions(beacons json, timeout interval, cap interval) TO metrics_beacon;
+
+GRANT SELECT ON TABLE public.metrics_changes TO metrics_reader;
 
 REVOKE ALL ON FUNCTION public.metrics_rebuild_summaries(only_user_ids uuid[]) FROM PUBLIC;
 
@@ -1325,9 +2113,27 @@ GRANT ALL ON FUNCTION public.metrics_sweep_sessions(timeout interval, cap interv
 
 GRANT SELECT ON TABLE public.metrics_bookings TO metrics_reader;
 
+GRANT SELECT ON TABLE public.metrics_fold TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_period_customers TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_kept_customers TO metrics_reader;
+
 GRANT SELECT ON TABLE public.metrics_migrations TO metrics_reader;
 
 GRANT SELECT ON TABLE public.metrics_orders TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_period_durations TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_period_sessions TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_period_totals TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_periods TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_points TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_registrations TO metrics_reader;
 
 GRANT SELECT ON TABLE public.user_sessions TO metrics_customer;
 

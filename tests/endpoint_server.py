@@ -14,6 +14,7 @@ import psycopg
 from metrics.endpoint import make_app, make_server
 from metrics.ports import listen
 from metrics.settings import load_settings
+from metrics.sweeper import Sweeper
 from tests.server import wait_until_up
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
@@ -39,11 +40,12 @@ class EndpointServer:
 
 
 @contextmanager
-def serve_endpoint(url: str, *, sweep_every_seconds: float = 3_600, **changes: Any) -> Iterator[EndpointServer]:
+def serve_endpoint(url: str, *, sweep_every_seconds: float | None = None, **changes: Any) -> Iterator[EndpointServer]:
     """Serves over that database until the block ends; `changes` replace settings."""
     changes = {"endpoint_host": "127.0.0.1", "identity_secret": SECRET, "rate_limit": 1_000_000} | changes
     settings = replace(load_settings({}), database_url=url, **changes)
-    server = make_server(make_app(settings, url, sweep_every_seconds=sweep_every_seconds))
+    chores = [Sweeper(settings, url, sweep_every_seconds)] if sweep_every_seconds else []
+    server = make_server(make_app(settings, url, chores=chores))
     with listen("127.0.0.1", 0, "try again") as listener:
         port = listener.getsockname()[1]
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

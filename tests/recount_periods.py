@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from math import floor
 from typing import Any
 
 from tests.recount import (
@@ -96,8 +97,8 @@ def count_statistics(
         "explicit_end_rate_percent": get_percent(sum(row["end_reason"] in EXPLICIT for row in closed), len(closed)),
         "closed_sessions": len(closed),
         "avg_duration_seconds": sum(durations) / len(durations) if durations else None,
-        "median_duration_seconds": get_quantile(durations, 0.5),
-        "p90_duration_seconds": get_quantile(durations, 0.9),
+        "median_duration_seconds": get_quantile([floor(seconds + 0.5) for seconds in durations], 0.5),
+        "p90_duration_seconds": get_quantile([floor(seconds + 0.5) for seconds in durations], 0.9),
         "orders_in_period": len(orders),
         "bookings_in_period": len(bookings),
         "revenue_in_period": get_spent(orders),

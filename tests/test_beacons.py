@@ -188,4 +188,4 @@ def test_an_identity_that_the_shop_does_not_have_is_a_guest(database: Database) 
 
 
 async def sweep(database: Database) -> int:
-    return await Sweeper(load_settings({}), database.url).sweep()
+    return await Sweeper(load_settings({}), database.url).do()

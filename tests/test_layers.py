@@ -8,7 +8,8 @@ import psycopg
 import pytest
 from psycopg.pq import ExecStatus
 
-from metrics.choices import DIMENSIONS, INTERVALS, ORDERS, SORTS
+from metrics.choices import DIMENSIONS, ORDERS, SORTS
+from metrics.customers import COUNTED, KEPT, LIFETIMES
 from metrics.settings import PROJECT, SETTINGS
 from metrics.statements import SQL_FOLDER, get_statement, list_statements
 
@@ -16,8 +17,8 @@ LAYERS = (
     {"settings", "choices", "display", "statements", "viewer", "meters", "limits", "logs", "stops", "ports"},
     {"embedded", "address", "bots", "identity", "messages"},
     {"database", "place", "origins", "openapi", "visitor"},
-    {"migrate", "exports"},
-    {"customers", "sessions", "devices", "statistics", "beacons", "sweeper"},
+    {"migrate", "exports", "chores"},
+    {"customers", "sessions", "devices", "statistics", "beacons", "sweeper", "folder"},
     {"demo_people", "demo_visits", "demo_sales"},
     {"demo"},
     {"install"},
@@ -113,20 +114,24 @@ def test_every_statement_prepares_against_the_schema(url: str) -> None:
 
 def list_choices(text: str) -> list[dict[str, str]]:
     """Every way the choices fill the fragments of a statement."""
-    if ":source" in text:
+    if ":source" in text or ":counted" in text:
         return [
             {
-                "source": interval.source,
+                "source": way.counted,
+                "counted": way.counted,
+                "kept": way.kept,
+                "is_kept": way.is_kept,
                 "required": sort.required,
                 "sort_column": sort.column,
                 "sort_type": sort.type,
                 "direction": order.sql,
                 "nulls": sort.nulls,
-                "period": interval.period,
                 "comparison": order.after,
+                "index_nulls": order.index_nulls,
             }
-            for interval in INTERVALS.values()
+            for way in (LIFETIMES, COUNTED, KEPT)
             for sort in SORTS.values()
+            if ":kept" not in text or sort.type == "bigint"
             for order in ORDERS.values()
         ]
     if ":column" in text:

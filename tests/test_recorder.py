@@ -131,7 +131,7 @@ def test_the_sweeper_stores_what_readers_derive(any_database: Database) -> None:
     sweeper = Sweeper(load_settings({}), any_database.url)
 
     async def sweep_together() -> list[int]:
-        return list(await asyncio.gather(*(sweeper.sweep() for _ in range(4))))
+        return list(await asyncio.gather(*(sweeper.do() for _ in range(4))))
 
     assert sum(asyncio.run(sweep_together())) == 2
     with any_database.write() as connection:
