@@ -72,6 +72,9 @@ def migrate(url: str, log: Callable[[str], object] = print, folder: Path = MIGRA
                 raise MigrationError(f"{path.name} failed and changed nothing: {_first_line(error)}") from error
             log(f"applied {path.stem}")
             done.append(path.stem)
+        if folder == MIGRATIONS:
+            # Each time: the extension it wants may have been made since the last one.
+            connection.execute("SELECT metrics_make_search_index()")
     if not done:
         log("the schema is current")
     return done
@@ -121,7 +124,7 @@ def _check_shop(connection: psycopg.Connection) -> None:
 
 def _say_notice(notice: psycopg.errors.Diagnostic, log: Callable[[str], object]) -> None:
     # "does not exist, skipping" is what IF EXISTS is for; what an administrator must do is worth saying.
-    if notice.message_primary and notice.message_primary.startswith("Role "):
+    if notice.message_primary and "Ask the administrator" in notice.message_primary:
         log(notice.message_primary)
 
 

@@ -6,10 +6,11 @@
 -- Which customers the filters leave; a filter that is NULL is folded away when the statement is planned.
 :required IS NOT NULL
     AND (:'search'::text IS NULL
-        OR c.full_name ILIKE :'search'::text
-        OR c.email ILIKE :'search'::text
-        OR c.phone ILIKE :'search'::text
-        OR regexp_replace(c.phone, '\D', '', 'g') LIKE :'digits'::text)
+        -- The id is the shop's and never NULL: it says so, and the join may begin with what the search finds.
+        OR (c.id IS NOT NULL
+            AND (c.search_text ILIKE :'search'::text
+                OR (c.search_text LIKE :'digits'::text
+                    AND regexp_replace(c.phone, '\D', '', 'g') LIKE :'digits'::text))))
     AND (:'device'::text IS NULL OR c.primary_device = :'device'::text)
     AND (:'country'::text IS NULL OR c.country = :'country'::text)
     AND CASE :'activity'::text

@@ -268,6 +268,10 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.metrics_search_text(first_name text, last_name text, email text, phone text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((((((COALESCE(NULLIF(btrim(((COALESCE(btrim(first_name), ''::text) || ' '::text) || COALESCE(btrim(last_name), ''::text))), ''::text), NULLIF(btrim(email), ''::text), 'Unnamed customer'::text) || ''::text) || COALESCE(email, ''::text)) || ''::text) || COALESCE(phone, ''::text)) || ''::text) || regexp_replace(COALESCE(phone, ''::text), '\D'::text, ''::text, 'g'::text));
+
 
 SET default_tablespace = '';
 
@@ -323,7 +327,8 @@ CREATE VIEW public.metrics_customers AS
     summary.total_sessions AS sessions_in_period,
     summary.total_orders AS orders_in_period,
     summary.total_bookings AS bookings_in_period,
-    (summary.total_spent)::numeric AS spent_in_period
+    (summary.total_spent)::numeric AS spent_in_period,
+    public.metrics_search_text(u.first_name, u.last_name, u.email, u.phone) AS search_text
    FROM (public.user_activity_summary summary
      LEFT JOIN public.users u ON ((u.id = summary.user_id)));
 
@@ -358,7 +363,8 @@ SELECT
     COALESCE(came.sessions, 0)::integer,
     COALESCE(bought.orders, 0)::integer,
     COALESCE(booked.bookings, 0)::integer,
-    COALESCE(bought.spent, 0)
+    COALESCE(bought.spent, 0),
+    c.search_text
 FROM metrics_customers AS c
 LEFT JOIN (
     SELECT s.user_id, count(*) AS sessions
@@ -411,7 +417,8 @@ SELECT
     COALESCE(kept.sessions, 0) + COALESCE(move.sessions, 0),
     COALESCE(kept.orders, 0) + COALESCE(move.orders, 0),
     COALESCE(kept.bookings, 0) + COALESCE(move.bookings, 0),
-    COALESCE(kept.spent, 0) + COALESCE(move.spent, 0)
+    COALESCE(kept.spent, 0) + COALESCE(move.spent, 0),
+    c.search_text
 FROM metrics_customers AS c
 LEFT JOIN metrics_period_customers AS kept ON kept.period = "interval" AND kept.user_id = c.user_id
 LEFT JOIN metrics_customer_moves(ARRAY["interval"], as_of) AS move ON move.user_id = c.user_id
@@ -912,6 +919,34 @@ BEGIN
         UPDATE metrics_fold SET folded_until = NULL;
     END IF;
     RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.metrics_make_search_index() RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    opclass_schema text;
+BEGIN
+    BEGIN
+        CREATE EXTENSION IF NOT EXISTS pg_trgm;
+    EXCEPTION
+        WHEN insufficient_privilege OR undefined_file OR feature_not_supported THEN
+            RAISE NOTICE 'Searches read every customer. Ask the administrator to run: '
+                'CREATE EXTENSION pg_trgm; then migrate again';
+            RETURN false;
+    END;
+    SELECT n.nspname INTO STRICT opclass_schema
+    FROM pg_opclass AS c
+    JOIN pg_namespace AS n ON n.oid = c.opcnamespace
+    WHERE c.opcname = 'gin_trgm_ops';
+    EXECUTE format(
+        'CREATE INDEX IF NOT EXISTS idx_users_search ON users USING gin (
+            metrics_search_text(first_name::text, last_name::text, email::text, phone::text) %I.gin_trgm_ops)',
+        opclass_schema
+    );
+    RETURN true;
 END
 $$;
 
@@ -1733,12 +1768,12 @@ CREATE VIEW public.metrics_kept_customers AS
     kept.orders AS orders_in_period,
     kept.bookings AS bookings_in_period,
     kept.latest_activity_at,
-    c.full_name,
-    c.email,
-    c.phone,
+    c.id,
     c.country,
     c.registered_at,
-    c.primary_device
+    c.primary_device,
+    c.phone,
+    c.search_text
    FROM (public.metrics_period_customers kept
      LEFT JOIN public.metrics_customers c ON ((c.user_id = kept.user_id)));
 
@@ -1950,6 +1985,8 @@ CREATE INDEX idx_user_sessions_user_id_started_at ON public.user_sessions USING 
 
 CREATE INDEX idx_users_created_at ON public.users USING btree (created_at DESC NULLS LAST, id);
 
+CREATE INDEX idx_users_search ON public.users USING gin (public.metrics_search_text(first_name, last_name, email, phone) public.gin_trgm_ops);
+
 CREATE UNIQUE INDEX user_sessions_session_id_user_id_key ON public.user_sessions USING btree (session_id, user_id) NULLS NOT DISTINCT;
 
 CREATE TRIGGER trigger_log_booking_delete AFTER DELETE ON public.service_bookings REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_booking_changes();
@@ -2100,6 +2137,8 @@ REVOKE ALL ON FUNCTION public.metrics_heartbeat_sessions(beacons json, timeout i
 GRANT ALL ON FUNCTION public.metrics_heartbeat_sessions(beacons json, timeout interval, cap interval) TO metrics_beacon;
 
 GRANT SELECT ON TABLE public.metrics_changes TO metrics_reader;
+
+REVOKE ALL ON FUNCTION public.metrics_make_search_index() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.metrics_rebuild_summaries(only_user_ids uuid[]) FROM PUBLIC;
 

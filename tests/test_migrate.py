@@ -1,13 +1,17 @@
 """Migrations: repeatable, remembered, careful with the shop, and equal to schema.sql."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from metrics.customers import CustomerQuery, list_customers
 from metrics.database import Database
 from metrics.migrate import MIGRATIONS, MigrationError, ShopSchemaError, migrate, remove
+from metrics.settings import load_settings
 from metrics.statements import SQL_FOLDER
+from metrics.viewer import Viewer
 from tests.schema import SCHEMA, dump_schema
 
 
@@ -15,7 +19,7 @@ def count_ours(connection: psycopg.Connection) -> int:
     row = connection.execute(
         "SELECT (SELECT count(*) FROM pg_class WHERE relname ~ '^(metrics_|user_(sessions|activity|device)|idx_)' "
         "AND relnamespace = 'public'::regnamespace) "
-        "+ (SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'trigger_update%') "
+        "+ (SELECT count(*) FROM pg_trigger WHERE tgname ~ '^trigger_(update|log)_') "
         "+ (SELECT count(*) FROM pg_proc WHERE proname ~ '^(metrics_|update_user_activity)')"
     ).fetchone()
     assert row
@@ -112,6 +116,42 @@ def test_it_takes_everything_back(database: Database) -> None:
         assert count_ours(connection) == 0
         assert connection.execute("SELECT count(*) FROM users").fetchone() == (1,)
     assert migrate(database.url, log=lambda line: None)
+
+
+def test_without_the_right_to_make_extensions_a_search_finds_the_same(empty_url: str) -> None:
+    with psycopg.connect(empty_url) as connection:
+        connection.execute((SQL_FOLDER / "demo_shop.sql").read_bytes())
+        connection.execute("INSERT INTO users (email, first_name) VALUES ('alice@example.co.tz', 'Alice')")
+        connection.execute("DROP ROLE IF EXISTS careful")
+        connection.execute("CREATE ROLE careful LOGIN CREATEROLE")
+        connection.execute("GRANT metrics_reader, metrics_beacon, metrics_admin, metrics_customer TO careful")
+        connection.execute("GRANT CREATE, USAGE ON SCHEMA public TO careful")
+        for table in ("users", "orders", "services", "service_bookings", "reviews"):
+            connection.execute(f"ALTER TABLE {table} OWNER TO careful")
+    url = empty_url.replace("//postgres:@", "//careful:@")
+    assert url != empty_url
+    said: list[str] = []
+    migrate(url, said.append)
+    assert any("CREATE EXTENSION pg_trgm" in line for line in said)
+    database = Database(replace(load_settings({}), database_url=url), url)
+    ada = Viewer("ada@shop.example", "admin")
+
+    def search() -> list[str | None]:
+        return [one.email for one in list_customers(database, ada, CustomerQuery(search="lice@")).customers]
+
+    assert search() == ["alice@example.co.tz"]
+    with psycopg.connect(empty_url) as connection:
+        assert connection.execute("SELECT to_regclass('idx_users_search')").fetchone() == (None,)
+        connection.execute("CREATE EXTENSION pg_trgm")
+    migrate(url, said.append)
+    with psycopg.connect(empty_url) as connection:
+        assert connection.execute("SELECT to_regclass('idx_users_search')::text").fetchone() == ("idx_users_search",)
+    assert search() == ["alice@example.co.tz"]
+    database.close()
+    remove(url, said.append)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("DROP OWNED BY careful")
+        connection.execute("DROP ROLE careful")
 
 
 def test_schema_is_what_the_migrations_add_up_to(url: str) -> None:
