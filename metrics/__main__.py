@@ -2,11 +2,16 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from uuid import UUID
 
 import psycopg
 
+from metrics.choices import ACTIVITIES, INTERVALS, ORDERS, SORTS
+from metrics.customers import CustomerQuery
 from metrics.database import DatabaseError, open_database
 from metrics.embedded import EmbeddedError
 from metrics.ports import PortTaken
@@ -27,6 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A right that is missing, a server that went away: its own words, without the statement.
         print(f"The database refuses: {str(error).strip().splitlines()[0]}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever read our output had enough: nothing is left to be flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
@@ -52,6 +61,20 @@ def make_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="start the dashboard, with an embedded database and demo shop if need be")
     run.add_argument("--port", type=int, choices=range(1, 65536), default=8501, metavar="PORT")
     run.set_defaults(command=run_dashboard)
+
+    export = commands.add_parser("export", help="write customers or sessions to a file, as the pages' downloads do")
+    export.add_argument("noun", choices=("customers", "sessions"))
+    export.add_argument("--format", choices=("csv", "parquet"), default="csv")
+    export.add_argument("--output", type=Path, help="the file; left out: standard output")
+    export.add_argument("--interval", choices=INTERVALS, default="all")
+    export.add_argument("--sort", choices=SORTS, default="sessions", help="of customers")
+    export.add_argument("--order", choices=ORDERS, default="desc", help="of customers")
+    export.add_argument("--search", default="", help="customers by name, e-mail or phone")
+    export.add_argument("--activity", choices=ACTIVITIES, default="all", help="of customers")
+    export.add_argument("--device", help="customers whose primary device it is")
+    export.add_argument("--country", help="customers from there")
+    export.add_argument("--user", type=UUID, help="sessions of one customer")
+    export.set_defaults(command=run_export)
 
     fold = commands.add_parser(
         "fold", help="bring the counts kept of each period up to now; the endpoint does it by itself"
@@ -102,6 +125,33 @@ def run_dashboard(arguments: argparse.Namespace) -> int:
     from metrics.run import run_all
 
     return run_all(arguments.port)
+
+
+def run_export(arguments: argparse.Namespace) -> int:
+    """Writes the file piece by piece, whole or not at all, with a progress bar where somebody watches."""
+    from metrics.files import write_file
+
+    database = open_database(load_settings())
+    try:
+        write_file(
+            database,
+            arguments.noun,
+            CustomerQuery(
+                arguments.interval,
+                arguments.sort,
+                arguments.order,
+                arguments.search,
+                arguments.activity,
+                arguments.device,
+                arguments.country,
+            ),
+            user_id=arguments.user,
+            kind=arguments.format,
+            path=arguments.output,
+        )
+    finally:
+        database.close()
+    return 0
 
 
 def run_fold(arguments: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from psycopg.rows import class_row, scalar_row
 
 from metrics.choices import ACTIVITIES, INTERVALS, ORDERS, SORTS, ChoiceError, choose, go_back
 from metrics.database import Database
-from metrics.exports import export_csv
+from metrics.exports import CSV_CELL, export_csv
 from metrics.statements import get_statement
 from metrics.viewer import Viewer, demand_viewer
 
@@ -194,14 +194,14 @@ def list_primary_devices(database: Database, viewer: Viewer) -> list[str]:
 
 
 def export_customers(
-    database: Database, viewer: Viewer, query: CustomerQuery, *, as_of: datetime | None = None
+    database: Database, viewer: Viewer, query: CustomerQuery, *, as_of: datetime | None = None, cell: str = CSV_CELL
 ) -> Iterator[bytes]:
-    """Every filtered customer as CSV, in the list's order, in pieces of some 64 KiB."""
+    """Every filtered customer as CSV, in the list's order, in pieces of some 64 KiB; `cell` writes texts."""
     demand_viewer(viewer)
     as_of = as_of or database.now()
     values = _get_values(database, query, as_of)
     values["currency"] = database.settings.currency
-    statement = _get_statement("export_customers", query, database.is_folded(as_of))
+    statement = _get_statement("export_customers", query, database.is_folded(as_of), cell)
     return export_csv(database, statement, values)
 
 
@@ -215,7 +215,7 @@ def _get_list_statement(query: CustomerQuery, is_folded: bool) -> str:
     return _get_statement("list_customers_by_lowest_count", query, is_folded)
 
 
-def _get_statement(name: str, query: CustomerQuery, is_folded: bool) -> str:
+def _get_statement(name: str, query: CustomerQuery, is_folded: bool, cell: str = CSV_CELL) -> str:
     sort, order = SORTS[query.sort], ORDERS[query.order]
     way = LIFETIMES if query.interval == "all" else KEPT if is_folded else COUNTED
     return get_statement(
@@ -232,6 +232,7 @@ def _get_statement(name: str, query: CustomerQuery, is_folded: bool) -> str:
         nulls=sort.nulls,
         comparison=order.after,
         index_nulls=order.index_nulls,
+        cell=cell,
     )
 
 

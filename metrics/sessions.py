@@ -10,7 +10,7 @@ from psycopg.rows import class_row, scalar_row
 
 from metrics.choices import INTERVALS, choose
 from metrics.database import Database
-from metrics.exports import export_csv
+from metrics.exports import CSV_CELL, export_csv
 from metrics.settings import CAP, ONLINE
 from metrics.statements import get_statement
 from metrics.viewer import Viewer, demand_viewer
@@ -115,12 +115,17 @@ def export_sessions(
     user_id: UUID | None = None,
     interval: str = "all",
     as_of: datetime | None = None,
+    cell: str = CSV_CELL,
 ) -> Iterator[bytes]:
-    """Sessions that started in the interval, of one customer or of all, as CSV, latest start first."""
+    """Sessions that started in the interval, of one customer or of all, as CSV, latest start first.
+
+    `cell` is how texts are written.
+    """
     demand_viewer(viewer)
     values = _get_values(database, as_of)
     since = choose(INTERVALS, "interval", interval).get_since(values["as_of"])
-    return export_csv(database, get_statement("export_sessions"), values | {"user_id": user_id, "since": since})
+    statement = get_statement("export_sessions", cell=cell)
+    return export_csv(database, statement, values | {"user_id": user_id, "since": since})
 
 
 def _get_values(database: Database, as_of: datetime | None) -> dict[str, Any]:

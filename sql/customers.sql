@@ -286,17 +286,17 @@ FROM metrics_customers
 ORDER BY primary_device;
 
 -- name: export_customers
--- Every filtered customer in the list's order, as CSV cells that no spreadsheet runs.
+-- Every filtered customer in the list's order, with text cells as the file wants them.
 COPY (
     SELECT
         c.user_id AS id,
-        metrics_csv_text(c.email) AS email,
-        metrics_csv_text(c.first_name) AS first_name,
-        metrics_csv_text(c.last_name) AS last_name,
-        metrics_csv_text(c.full_name) AS full_name,
-        metrics_csv_text(c.phone) AS phone,
-        metrics_csv_text(c.city) AS city,
-        metrics_csv_text(c.country) AS country,
+        :cell(c.email) AS email,
+        :cell(c.first_name) AS first_name,
+        :cell(c.last_name) AS last_name,
+        :cell(c.full_name) AS full_name,
+        :cell(c.phone) AS phone,
+        :cell(c.city) AS city,
+        :cell(c.country) AS country,
         metrics_csv_time(c.registered_at) AS registered_at,
         c.total_sessions,
         c.total_orders,
@@ -307,15 +307,15 @@ COPY (
         c.orders_in_period,
         c.bookings_in_period,
         c.spent_in_period::numeric(16, 2) AS spent_in_period,
-        metrics_csv_text(:'currency'::text) AS currency,
+        :cell(:'currency'::text) AS currency,
         metrics_csv_time(c.last_login_at) AS last_login,
         metrics_csv_time(c.last_order_at) AS last_order_at,
         c.last_order_amount::numeric(14, 2) AS last_order_amount,
         metrics_csv_time(c.last_booking_at) AS last_booking_at,
-        metrics_csv_text(c.last_booking_service) AS last_booking_service,
-        metrics_csv_text(c.primary_device) AS primary_device,
-        metrics_csv_text(c.primary_browser) AS primary_browser,
-        metrics_csv_text(c.primary_os) AS primary_os
+        :cell(c.last_booking_service) AS last_booking_service,
+        :cell(c.primary_device) AS primary_device,
+        :cell(c.primary_browser) AS primary_browser,
+        :cell(c.primary_os) AS primary_os
     FROM :counted AS c
     WHERE :matching
     ORDER BY :sort_column :direction :nulls, c.latest_activity_at DESC, c.user_id

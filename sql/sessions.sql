@@ -39,7 +39,7 @@ WHERE s.ended_at IS NULL
     AND COALESCE(s.last_activity_at, s.started_at) >= :'as_of'::timestamptz - :'online'::interval;
 
 -- name: export_sessions
--- Sessions of a window, of one customer or of all, without bots, as CSV cells that no spreadsheet runs; addresses masked.
+-- Sessions of a window, of one customer or of all, without bots, with text cells as the file wants them; addresses masked.
 COPY (
     SELECT
         s.id AS session_id,
@@ -49,16 +49,16 @@ COPY (
         round((s.duration_seconds / 60)::numeric, 2) AS duration_minutes,
         s.is_active::text AS active,
         s.end_reason,
-        metrics_csv_text(s.device_type) AS device_type,
-        metrics_csv_text(s.browser_name) AS browser_name,
-        metrics_csv_text(s.browser_version) AS browser_version,
-        metrics_csv_text(s.os_name) AS os_name,
-        metrics_csv_text(s.os_version) AS os_version,
+        :cell(s.device_type) AS device_type,
+        :cell(s.browser_name) AS browser_name,
+        :cell(s.browser_version) AS browser_version,
+        :cell(s.os_name) AS os_name,
+        :cell(s.os_version) AS os_version,
         s.ip_address,
-        metrics_csv_text(s.country) AS country,
-        metrics_csv_text(s.city) AS city,
-        metrics_csv_text(s.landing_page) AS landing_page,
-        metrics_csv_text(s.referrer) AS referrer
+        :cell(s.country) AS country,
+        :cell(s.city) AS city,
+        :cell(s.landing_page) AS landing_page,
+        :cell(s.referrer) AS referrer
     FROM metrics_sessions_at(:'as_of'::timestamptz, :'timeout'::interval, :'cap'::interval) AS s
     WHERE (:'user_id'::uuid IS NULL OR s.user_id = :'user_id'::uuid)
         AND (:'since'::timestamptz IS NULL OR s.started_at >= :'since'::timestamptz)

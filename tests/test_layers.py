@@ -10,6 +10,7 @@ from psycopg.pq import ExecStatus
 
 from metrics.choices import DIMENSIONS, ORDERS, SORTS
 from metrics.customers import COUNTED, KEPT, LIFETIMES
+from metrics.exports import CSV_CELL
 from metrics.settings import PROJECT, SETTINGS
 from metrics.statements import SQL_FOLDER, get_statement, list_statements
 
@@ -21,7 +22,7 @@ LAYERS = (
     {"customers", "sessions", "devices", "statistics", "beacons", "sweeper", "folder"},
     {"demo_people", "demo_visits", "demo_sales"},
     {"demo"},
-    {"install"},
+    {"install", "files"},
     {"api", "gate", "bundles", "writer", "demo_page"},
     {"recorder"},
     {"beacon_routes", "endpoint_routes"},
@@ -94,7 +95,7 @@ def test_every_statement_has_a_sentence() -> None:
 
 
 def test_every_statement_prepares_against_the_schema(url: str) -> None:
-    fragments = {"index_name": "idx_orders_created_at"}
+    fragments = {"index_name": "idx_orders_created_at", "cell": CSV_CELL}
     with psycopg.connect(url, autocommit=True) as connection:
         for name, text in list_statements().items():
             for choice in list_choices(text):
