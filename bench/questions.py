@@ -96,10 +96,6 @@ def list_questions(database: Database, as_of: datetime) -> list[tuple[str, Calla
                 lambda key=key: statistics.get_statistics(database, ADA, key, as_of=as_of),
             ),
             (
-                f"cards of the window before: {interval.label}",
-                lambda key=key: statistics.get_previous_statistics(database, ADA, key, as_of=as_of),
-            ),
-            (
                 f"lines over time: {interval.label}",
                 lambda key=key: statistics.list_series(database, ADA, key, as_of=as_of),
             ),
@@ -110,6 +106,13 @@ def list_questions(database: Database, as_of: datetime) -> list[tuple[str, Calla
                 ],
             ),
         ]
+        if interval.days:
+            questions.append(
+                (
+                    f"cards of the window before: {interval.label}",
+                    lambda key=key: statistics.get_previous_statistics(database, ADA, key, as_of=as_of),
+                )
+            )
     return questions
 
 

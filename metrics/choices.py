@@ -60,7 +60,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A direction, as SQL; `after` compares a sorted value with the one a page ended on.
+    """A direction, as SQL; `after` says that a value comes later than another in it, `before` that it comes earlier.
 
     `index_nulls` is where an index on DESC NULLS LAST has its NULLs when it is read in that direction.
     """
@@ -69,6 +69,7 @@ class Order:
     label: str
     sql: str
     after: str
+    before: str
     index_nulls: str
 
 
@@ -118,8 +119,8 @@ INTERVALS = _table(
 )
 
 ORDERS = _table(
-    Order("desc", "Descending", "DESC", "<", "NULLS LAST"),
-    Order("asc", "Ascending", "ASC", ">", "NULLS FIRST"),
+    Order("desc", "Descending", "DESC", "<", ">", "NULLS LAST"),
+    Order("asc", "Ascending", "ASC", ">", "<", "NULLS FIRST"),
 )
 
 ACTIVITIES = _table(

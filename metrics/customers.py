@@ -1,8 +1,5 @@
 """Customers: the list in any order over any interval, one of them, and the CSV of them all."""
 
-import base64
-import binascii
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,13 +10,16 @@ from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
 
-from metrics.choices import ACTIVITIES, INTERVALS, ORDERS, SORTS, ChoiceError, choose, go_back
+from metrics.choices import ACTIVITIES, INTERVALS, ORDERS, SORTS, choose, go_back
+from metrics.cursors import read_cursor, write_cursor
 from metrics.database import Database
 from metrics.exports import CSV_CELL, export_csv
 from metrics.statements import get_statement
 from metrics.viewer import Viewer, demand_viewer
 
 INACTIVE_AFTER = timedelta(days=30)
+# From this page on, looking for the place first is quicker than walking there.
+DEEP_FROM = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,16 @@ class CustomerQuery:
     device: str | None = None
     country: str | None = None
 
+    @property
+    def choices(self) -> tuple[str, str, str]:
+        """What a cursor holds for: interval, sort and order."""
+        return self.interval, self.sort, self.order
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether it leaves anybody out."""
+        return bool(self.search.strip() or self.activity != "all" or self.device or self.country)
+
     def __post_init__(self) -> None:
         choose(INTERVALS, "interval", self.interval)
         choose(SORTS, "sortBy", self.sort)
@@ -124,14 +134,21 @@ def list_customers(
     demand_viewer(viewer)
     after: dict[str, Any] = {"after_id": None, "after_value": None, "after_latest": None}
     if cursor:
-        as_of, after = _read_cursor(query, cursor)
+        as_of, after = read_cursor(query.choices, cursor)
         page = 1
     as_of = as_of or database.now()
     values = _get_values(database, query, as_of) | after
     # One more row than the page holds tells whether there is a next one.
-    values |= {"limit": limit + 1, "offset": (page - 1) * limit}
-    statement = _get_list_statement(query, database.is_folded(as_of))
+    values |= {"limit": limit + 1, "offset": (page - 1) * limit, "edge": None}
+    is_folded = database.is_folded(as_of)
+    statement = _get_list_statement(query, is_folded)
     with database.read() as connection:
+        if page > DEEP_FROM and query.sort == "registered" and not query.is_filtered and _has_index(query, is_folded):
+            find = _get_statement("find_registration", query, is_folded)
+            found = connection.execute(find, values, prepare=False).fetchone()
+            if found:
+                edge, passed = found
+                values |= {"edge": edge, "offset": values["offset"] - passed}
         rows = (
             connection.cursor(row_factory=class_row(Customer))
             # Never prepared: a plan made for the values themselves folds the filters that are not set.
@@ -140,7 +157,11 @@ def list_customers(
         )
     customers = rows[:limit]
     more = len(rows) > limit
-    return CustomerPage(customers, as_of, _write_cursor(query, as_of, customers[-1]) if more else None)
+    next_cursor = None
+    if more:
+        last = customers[-1]
+        next_cursor = write_cursor(query.choices, as_of, last.sort_value, last.latest_activity_at, last.id)
+    return CustomerPage(customers, as_of, next_cursor)
 
 
 def count_customers(database: Database, viewer: Viewer, query: CustomerQuery, *, as_of: datetime | None = None) -> int:
@@ -148,7 +169,9 @@ def count_customers(database: Database, viewer: Viewer, query: CustomerQuery, *,
     demand_viewer(viewer)
     as_of = as_of or database.now()
     values = _get_values(database, query, as_of)
-    statement = _get_statement("count_customers", query, database.is_folded(as_of))
+    is_folded = database.is_folded(as_of)
+    name = "count_kept_customers" if is_folded and not query.is_filtered else "count_customers"
+    statement = _get_statement(name, query, is_folded)
     with database.read() as connection:
         count: int = connection.cursor(row_factory=scalar_row).execute(statement, values, prepare=False).fetchall()[0]
     return count
@@ -205,8 +228,12 @@ def export_customers(
     return export_csv(database, statement, values)
 
 
+def _has_index(query: CustomerQuery, is_folded: bool) -> bool:
+    return query.interval == "all" or is_folded
+
+
 def _get_list_statement(query: CustomerQuery, is_folded: bool) -> str:
-    if query.interval != "all" and not is_folded:
+    if not _has_index(query, is_folded):
         return _get_statement("list_customers", query, is_folded)
     if SORTS[query.sort].type != "bigint":
         return _get_statement("list_customers_by_moment", query, is_folded)
@@ -231,6 +258,7 @@ def _get_statement(name: str, query: CustomerQuery, is_folded: bool, cell: str =
         direction=order.sql,
         nulls=sort.nulls,
         comparison=order.after,
+        opposite=order.before,
         index_nulls=order.index_nulls,
         cell=cell,
     )
@@ -253,34 +281,3 @@ def _get_values(database: Database, query: CustomerQuery, as_of: datetime) -> di
         "device": query.device or None,
         "country": query.country or None,
     }
-
-
-def _write_cursor(query: CustomerQuery, as_of: datetime, last: Customer) -> str:
-    latest = last.latest_activity_at.isoformat() if last.latest_activity_at else "-infinity"
-    words = [query.interval, query.sort, query.order, as_of.isoformat(), last.sort_value, latest, str(last.id)]
-    return base64.urlsafe_b64encode(json.dumps(words).encode()).decode().rstrip("=")
-
-
-def _read_cursor(query: CustomerQuery, cursor: str) -> tuple[datetime, dict[str, Any]]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        words = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        interval, sort, order, as_of_text, value, latest, last_id = words
-        as_of = datetime.fromisoformat(as_of_text)
-        if as_of.tzinfo is None:
-            raise ValueError("a cursor's moment has an offset")
-        if latest != "-infinity":
-            datetime.fromisoformat(latest)
-        if value is not None and SORTS[sort].type == "bigint":
-            int(value)
-        elif value is not None:
-            datetime.fromisoformat(value)
-        after = {"after_value": value, "after_latest": latest, "after_id": UUID(last_id)}
-    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error):
-        raise ChoiceError("cursor is not one of ours: use next_cursor of the page before") from None
-    if (interval, sort, order) != (query.interval, query.sort, query.order):
-        raise ChoiceError(
-            f"cursor was made for interval={interval}, sortBy={sort}, sortOrder={order}: "
-            "keep these, or start again without a cursor"
-        )
-    return as_of, after

@@ -1,7 +1,7 @@
 """Named SQL statements from sql/*.sql, written in psql's own parameter syntax so that they run by hand too.
 
-`:'since'` is a bound value; a bare `:sort_column` is a fragment: the file's own (`-- fragment: matching`), or one that
-only `choices` may supply.
+`:'since'` is a bound value; a bare `:sort_column` is a fragment: one written before it (`-- fragment: matching`), or
+one that only `choices` may supply.
 """
 
 import re
@@ -26,10 +26,10 @@ class UnknownStatement(LookupError):
 def list_statements() -> dict[str, str]:
     """Every named statement as it stands in its file, by name, with a comment that says where it came from."""
     statements: dict[str, str] = {}
+    fragments: dict[str, str] = {}
     for path in sorted(SQL_FOLDER.glob("*.sql")):
         text = path.read_text(encoding="utf-8")
         marks = list(_MARK.finditer(text))
-        fragments: dict[str, str] = {}
         for mark, following in zip_longest(marks, marks[1:]):
             kind, name = mark.groups()
             if name in statements or name in fragments:

@@ -66,6 +66,7 @@ def answer(database: Database, as_of: datetime, queries: list[CustomerQuery]) ->
         if page.next_cursor:
             found["next", query] = list_customers(database, ADA, query, cursor=page.next_cursor, limit=7).customers
         found["page 3", query] = list_customers(database, ADA, query, as_of=as_of, limit=5, page=3).customers
+        found["page 12", query] = list_customers(database, ADA, query, as_of=as_of, limit=4, page=12).customers
         found["count", query] = count_customers(database, ADA, query, as_of=as_of)
         if page.customers:
             key = page.customers[0].id

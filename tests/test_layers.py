@@ -16,7 +16,7 @@ from metrics.statements import SQL_FOLDER, get_statement, list_statements
 
 LAYERS = (
     {"settings", "choices", "display", "statements", "viewer", "meters", "limits", "logs", "stops", "ports"},
-    {"embedded", "address", "bots", "identity", "messages"},
+    {"embedded", "address", "bots", "identity", "messages", "cursors"},
     {"database", "place", "origins", "openapi", "visitor"},
     {"migrate", "exports", "chores"},
     {"customers", "sessions", "devices", "statistics", "beacons", "sweeper", "folder"},
@@ -115,7 +115,7 @@ def test_every_statement_prepares_against_the_schema(url: str) -> None:
 
 def list_choices(text: str) -> list[dict[str, str]]:
     """Every way the choices fill the fragments of a statement."""
-    if ":source" in text or ":counted" in text:
+    if ":source" in text or ":counted" in text or ":direction" in text:
         return [
             {
                 "source": way.counted,
@@ -128,6 +128,7 @@ def list_choices(text: str) -> list[dict[str, str]]:
                 "direction": order.sql,
                 "nulls": sort.nulls,
                 "comparison": order.after,
+                "opposite": order.before,
                 "index_nulls": order.index_nulls,
             }
             for way in (LIFETIMES, COUNTED, KEPT)
