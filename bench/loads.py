@@ -17,7 +17,7 @@ LOAD = """
 INSERT INTO {table} (id, user_id, total_amount, status, payment_status, created_at)
 SELECT gen_random_uuid(), ids.id, 1000 + o.n % 90000, 'completed', 'paid', now() - o.n * interval '1 second'
 FROM generate_series(1, {rows}) AS o (n)
-JOIN bench_ids AS ids ON ids.n = o.n * 7919 % (SELECT count(*) FROM bench_ids)
+JOIN bench_ids AS ids ON ids.n = o.n::bigint * 7919 % (SELECT count(*) FROM bench_ids)
 """
 IDS = "CREATE TABLE bench_ids AS SELECT row_number() OVER (ORDER BY id) - 1 AS n, id FROM users"
 # As the shop has it, with the indexes that we add: what is compared is the triggers.

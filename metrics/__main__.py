@@ -62,6 +62,10 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--port", type=int, choices=range(1, 65536), default=8501, metavar="PORT")
     run.set_defaults(command=run_dashboard)
 
+    check = commands.add_parser("check", help="is this installation sound? Exit 1 and one sentence for each finding")
+    check.add_argument("--full", action="store_true", help="count every customer anew, not a sample")
+    check.set_defaults(command=run_check)
+
     export = commands.add_parser("export", help="write customers or sessions to a file, as the pages' downloads do")
     export.add_argument("noun", choices=("customers", "sessions"))
     export.add_argument("--format", choices=("csv", "parquet"), default="csv")
@@ -125,6 +129,22 @@ def run_dashboard(arguments: argparse.Namespace) -> int:
     from metrics.run import run_all
 
     return run_all(arguments.port)
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """Prints what is not as it should be; 1 where there is such a thing."""
+    from metrics.check import check
+
+    database = open_database(load_settings())
+    try:
+        findings = list(check(database, full=arguments.full))
+    finally:
+        database.close()
+    for finding in findings:
+        print(finding)
+    if not findings:
+        print("all is well")
+    return 1 if findings else 0
 
 
 def run_export(arguments: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ LAYERS = (
     {"database", "place", "origins", "openapi", "visitor"},
     {"migrate", "exports", "chores"},
     {"customers", "sessions", "devices", "statistics", "beacons", "sweeper", "folder"},
+    {"check"},
     {"demo_people", "demo_visits", "demo_sales"},
     {"demo"},
     {"install", "files"},

@@ -65,10 +65,11 @@ def get_interval() -> str:
     return str(st.session_state["interval"])
 
 
-@st.cache_data(ttl=60, scope="session", show_spinner=False)
-def _list_options(viewer: Viewer) -> tuple[list[str], list[str]]:
+# They are the same for everybody, change once in a while, and take reading every customer: nobody waits for them twice.
+@st.cache_data(ttl=300, refresh_mode="background", show_spinner=False)
+def _list_options(_viewer: Viewer) -> tuple[list[str], list[str]]:
     database = get_database()
-    return list_primary_devices(database, viewer), list_countries(database, viewer)
+    return list_primary_devices(database, _viewer), list_countries(database, _viewer)
 
 
 def show_customer_filters(viewer: Viewer) -> CustomerQuery:

@@ -1,0 +1,77 @@
+"""Check: silent where all is well, one sentence with a hint for each thing that is not."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from metrics.check import check
+from metrics.database import Database, SchemaMissing
+from metrics.settings import PROJECT
+from tests.fold import fold
+from tests.shop import fill_shop
+
+
+@pytest.fixture(name="shop")
+def fixture_shop(any_database: Database) -> Database:
+    with any_database.write() as connection:
+        fill_shop(connection, any_database.now())
+        connection.execute("SELECT metrics_sweep_sessions('30 min', '1 day', 100000)")
+    fold(any_database)
+    return any_database
+
+
+def test_it_finds_nothing_where_all_is_well(shop: Database) -> None:
+    assert not list(check(shop))
+    assert not list(check(shop, full=True))
+
+
+@pytest.mark.parametrize(
+    ("deed", "sentence"),
+    [
+        (
+            "ALTER TABLE orders DISABLE TRIGGER trigger_log_order_update",
+            "trigger_log_order_update on orders is switched",
+        ),
+        (
+            "DROP TRIGGER trigger_update_activity_on_user ON users",
+            "trigger_update_activity_on_user on users is missing",
+        ),
+        ("UPDATE user_activity_summary SET total_orders = total_orders + 1", "is not what a recount gives"),
+        ("UPDATE metrics_fold SET folded_until = NULL", "Nothing is folded"),
+        ("UPDATE metrics_fold SET folded_until = now() - interval '2 hours'", "The fold is 120 minutes behind"),
+        (
+            "INSERT INTO user_sessions (session_id, started_at) VALUES ('silent', now() - interval '2 hours')",
+            "1 sessions went silent long ago",
+        ),
+    ],
+)
+def test_it_says_what_is_not(shop: Database, deed: str, sentence: str) -> None:
+    with shop.write() as connection:
+        connection.execute(deed)
+    [finding] = check(shop)
+    assert sentence in finding
+
+
+def test_the_command_exits_with_1_and_a_hint(shop: Database) -> None:
+    def run() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "metrics", "check"]
+        environment = os.environ | {"DATABASE_URL": shop.url}
+        return subprocess.run(
+            command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    assert (run().returncode, run().stdout) == (0, "all is well\n")
+    with shop.write() as connection:
+        connection.execute("TRUNCATE service_bookings")
+    result = run()
+    assert result.returncode == 1
+    assert "run python -m metrics fold" in result.stdout
+
+
+def test_a_schema_of_yesterday_is_said_first(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute("DELETE FROM metrics_migrations WHERE name LIKE '0016%'")
+    with pytest.raises(SchemaMissing, match="migrate"):
+        list(check(database))
