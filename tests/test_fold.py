@@ -61,7 +61,7 @@ def test_it_is_the_same_before_the_next_fold(shop: Database) -> None:
 
 
 @settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
