@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.beacons import measure_beacons
+from bench.clicks import measure_clicks
 from bench.loads import measure_loads
 from bench.questions import measure_questions
 from metrics.database import Database, connect, open_database
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--repeat", type=int, default=20, help="times a question is asked, at most")
     parser.add_argument("--seconds", type=float, default=30, help="time given to one question, at most")
-    parser.add_argument("--only", choices=("questions", "loads", "beacons"), help="one of the tables")
+    parser.add_argument("--only", choices=("questions", "loads", "beacons", "clicks"), help="one of the tables")
     parser.add_argument("--home", type=Path, help="keep the filled database here for the next run")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -53,6 +54,9 @@ def main() -> None:
                 measure_loads(database, SIZES[arguments.size]["orders"] // 3)
             if arguments.only in (None, "beacons"):
                 measure_beacons(database, min(arguments.seconds, BEACON_SECONDS))
+            if arguments.only == "clicks":
+                # Only when asked for: it wants Chromium and the tests' packages.
+                measure_clicks(database)
         finally:
             database.close()
 

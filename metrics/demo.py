@@ -137,7 +137,6 @@ def _finish_large(connection: psycopg.Connection, indexes: list[str], log: Calla
         connection.execute(definition.encode())
     log("counting every customer")
     connection.execute(get_statement("rebuild_summaries"))
-    connection.execute(get_statement("forget_fold"))
 
 
 def _demand_empty(connection: psycopg.Connection) -> None:

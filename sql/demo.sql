@@ -51,11 +51,6 @@ ORDER BY name;
 -- Puts one of them aside.
 DROP INDEX :index_name;
 
--- name: forget_fold
--- What came with triggers silent is in no log: the next fold counts from nothing.
-UPDATE metrics_fold
-SET folded_until = NULL;
-
 -- name: give_memory_for_indexes
 -- Sorting in memory makes an index several times faster.
 SET LOCAL maintenance_work_mem = '1GB';

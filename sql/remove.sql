@@ -80,6 +80,7 @@ DROP FUNCTION IF EXISTS metrics_sweep_sessions(interval, interval, integer);
 DROP FUNCTION IF EXISTS metrics_happened_at(timestamptz, double precision, interval);
 DROP FUNCTION IF EXISTS metrics_is_provisional(text);
 DROP FUNCTION IF EXISTS metrics_rebuild_summaries(uuid[]);
+DROP FUNCTION IF EXISTS metrics_write_summaries(uuid[]);
 DROP FUNCTION IF EXISTS metrics_recount(uuid[]);
 DROP FUNCTION IF EXISTS metrics_current_user_id();
 DROP FUNCTION IF EXISTS metrics_make_search_index();

@@ -1012,54 +1012,14 @@ $$;
 CREATE FUNCTION public.metrics_rebuild_summaries(only_user_ids uuid[] DEFAULT NULL::uuid[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
-    SET jit TO 'off'
     AS $$
-DECLARE
-    user_ids uuid[] := COALESCE(only_user_ids, (SELECT array_agg(id) FROM users));
-    written integer;
 BEGIN
-    INSERT INTO user_activity_summary (user_id)
-    SELECT id FROM users WHERE id = ANY (user_ids) ORDER BY id
-    ON CONFLICT (user_id) DO NOTHING;
-
-    PERFORM 1 FROM user_activity_summary
-    WHERE user_id = ANY (user_ids)
-    ORDER BY user_id
-    FOR NO KEY UPDATE;
-
-    DELETE FROM user_device_counts WHERE user_id = ANY (user_ids);
-    INSERT INTO user_device_counts
-    SELECT
-        s.user_id,
-        COALESCE(s.device_type, 'Unknown'),
-        COALESCE(s.browser_name, 'Unknown'),
-        COALESCE(s.os_name, 'Unknown'),
-        count(*),
-        max(s.started_at)
-    FROM user_sessions AS s
-    WHERE s.user_id = ANY (user_ids) AND NOT s.is_bot
-    GROUP BY 1, 2, 3, 4;
-
-    UPDATE user_activity_summary AS summary
-    SET total_sessions = recount.total_sessions,
-        total_orders = recount.total_orders,
-        total_bookings = recount.total_bookings,
-        total_reviews = recount.total_reviews,
-        total_spent = recount.total_spent,
-        -- A sign-in that retention removed still happened.
-        last_login_at = GREATEST(summary.last_login_at, recount.last_login_at),
-        last_order_at = recount.last_order_at,
-        last_order_amount = recount.last_order_amount,
-        last_booking_at = recount.last_booking_at,
-        last_booking_service = recount.last_booking_service,
-        primary_device_type = recount.primary_device_type,
-        primary_browser = recount.primary_browser,
-        primary_os = recount.primary_os,
-        updated_at = now()
-    FROM metrics_recount(user_ids) AS recount
-    WHERE recount.user_id = summary.user_id;
-    GET DIAGNOSTICS written = ROW_COUNT;
-    RETURN written;
+    IF only_user_ids IS NULL THEN
+        UPDATE metrics_fold SET folded_until = NULL;
+    ELSE
+        INSERT INTO metrics_changes (noun, sign, user_id) SELECT 'summary', 0, unnest(only_user_ids);
+    END IF;
+    RETURN metrics_write_summaries(only_user_ids);
 END
 $$;
 
@@ -1459,6 +1419,60 @@ $$;
 CREATE FUNCTION public.metrics_whole_seconds(duration_us bigint) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (((duration_us + 500000) / 1000000))::integer;
+
+CREATE FUNCTION public.metrics_write_summaries(only_user_ids uuid[] DEFAULT NULL::uuid[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    user_ids uuid[] := COALESCE(only_user_ids, (SELECT array_agg(id) FROM users));
+    written integer;
+BEGIN
+    INSERT INTO user_activity_summary (user_id)
+    SELECT id FROM users WHERE id = ANY (user_ids) ORDER BY id
+    ON CONFLICT (user_id) DO NOTHING;
+
+    PERFORM 1 FROM user_activity_summary
+    WHERE user_id = ANY (user_ids)
+    ORDER BY user_id
+    FOR NO KEY UPDATE;
+
+    DELETE FROM user_device_counts WHERE user_id = ANY (user_ids);
+    INSERT INTO user_device_counts
+    SELECT
+        s.user_id,
+        COALESCE(s.device_type, 'Unknown'),
+        COALESCE(s.browser_name, 'Unknown'),
+        COALESCE(s.os_name, 'Unknown'),
+        count(*),
+        max(s.started_at)
+    FROM user_sessions AS s
+    WHERE s.user_id = ANY (user_ids) AND NOT s.is_bot
+    GROUP BY 1, 2, 3, 4;
+
+    UPDATE user_activity_summary AS summary
+    SET total_sessions = recount.total_sessions,
+        total_orders = recount.total_orders,
+        total_bookings = recount.total_bookings,
+        total_reviews = recount.total_reviews,
+        total_spent = recount.total_spent,
+        -- A sign-in that retention removed still happened.
+        last_login_at = GREATEST(summary.last_login_at, recount.last_login_at),
+        last_order_at = recount.last_order_at,
+        last_order_amount = recount.last_order_amount,
+        last_booking_at = recount.last_booking_at,
+        last_booking_service = recount.last_booking_service,
+        primary_device_type = recount.primary_device_type,
+        primary_browser = recount.primary_browser,
+        primary_os = recount.primary_os,
+        updated_at = now()
+    FROM metrics_recount(user_ids) AS recount
+    WHERE recount.user_id = summary.user_id;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    RETURN written;
+END
+$$;
 
 CREATE FUNCTION public.update_user_activity_on_booking() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2149,6 +2163,8 @@ GRANT ALL ON FUNCTION public.metrics_start_sessions(beacons json, timeout interv
 
 REVOKE ALL ON FUNCTION public.metrics_sweep_sessions(timeout interval, cap interval, max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metrics_sweep_sessions(timeout interval, cap interval, max_rows integer) TO metrics_admin;
+
+REVOKE ALL ON FUNCTION public.metrics_write_summaries(only_user_ids uuid[]) FROM PUBLIC;
 
 GRANT SELECT ON TABLE public.metrics_bookings TO metrics_reader;
 

@@ -149,6 +149,23 @@ BEGIN
 END
 $$;
 
+-- Whoever counts summaries anew may move the moments by which ties break, and has a reason to doubt what is kept.
+ALTER FUNCTION metrics_rebuild_summaries(uuid[]) RENAME TO metrics_write_summaries;
+CREATE FUNCTION metrics_rebuild_summaries(only_user_ids uuid[] DEFAULT NULL) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+    IF only_user_ids IS NULL THEN
+        UPDATE metrics_fold SET folded_until = NULL;
+    ELSE
+        INSERT INTO metrics_changes (noun, sign, user_id) SELECT 'summary', 0, unnest(only_user_ids);
+    END IF;
+    RETURN metrics_write_summaries(only_user_ids);
+END
+$$;
+
+REVOKE ALL ON FUNCTION metrics_rebuild_summaries(uuid[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION metrics_fold_step(text, interval, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION metrics_fold_customers(timestamptz) FROM PUBLIC;
 
