@@ -18,6 +18,8 @@ from metrics.statistics import Point, Statistics
 from pages.widgets.database import get_settings
 from pages.widgets.definitions import define
 
+# What half a phone is wide enough for: 999,999 or 100.00%.
+LONGEST_OF_TWO = 8
 BEFORE = {"daily": "vs prev. 24 h", "weekly": "vs prev. 7 d", "monthly": "vs prev. 30 d"}
 
 
@@ -35,9 +37,11 @@ class Card:
 
 
 def show_cards(now: Statistics, before: Statistics | None, points: Sequence[Point], include_bots: bool) -> None:
-    """Four cards a row on a desk, two on a phone."""
-    with st.grid(4, min_column_width=150):
-        for card in list_cards(now, before, points, include_bots):
+    """Four cards a row on a desk; two on a phone, or one where a number has seven digits and would be cut."""
+    cards = list_cards(now, before, points, include_bots)
+    is_long = any(len(card.value) > LONGEST_OF_TWO for card in cards)
+    with st.grid(4, min_column_width=200 if is_long else 150):
+        for card in cards:
             _show_card(card, BEFORE.get(now.interval, ""))
 
 
