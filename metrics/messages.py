@@ -89,14 +89,14 @@ def read_message(body: bytes) -> Message:
         message = _decoder.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         message = _read_leniently(body)
-    # Postgres takes no NUL, in no text.
-    if b"\0" in body or _ESCAPED_NUL.search(body):
-        _strip(message)
-    if message.reason is not None and message.reason not in REASONS:
+    if message.reason is not None and message.reason.replace("\0", "") not in REASONS:
         raise BadMessage(f"reason is {message.reason[:40]!r}: use {_ACCEPTED['reason']}")
     for session_id in (message.session_id, message.prev and message.prev.session_id):
         if session_id and len(session_id) > LONGEST_ID:
             raise BadMessage(f"session_id has {len(session_id)} characters: use {_ACCEPTED['session_id']}")
+    # Postgres takes no NUL, in no text; what is too long is refused as it was sent.
+    if b"\0" in body or _ESCAPED_NUL.search(body):
+        _strip(message)
     return message
 
 

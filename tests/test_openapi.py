@@ -50,7 +50,7 @@ def test_every_answer_is_as_described(address: str, path: str, method: str, mode
     schema.config.update(base_url=address)
     operation = schema[path][method.upper()]
 
-    @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: Any) -> None:
         case.call_and_validate(checks=CHECKS)
