@@ -15,7 +15,7 @@ from metrics.cursors import read_cursor, write_cursor
 from metrics.database import Database
 from metrics.exports import CSV_CELL, export_csv
 from metrics.statements import get_statement
-from metrics.viewer import Viewer, demand_viewer
+from metrics.viewer import Viewer, demand_viewer, get_masks
 
 INACTIVE_AFTER = timedelta(days=30)
 # From this page on, looking for the place first is quicker than walking there.
@@ -141,10 +141,10 @@ def list_customers(
     # One more row than the page holds tells whether there is a next one.
     values |= {"limit": limit + 1, "offset": (page - 1) * limit, "edge": None}
     is_folded = database.is_folded(as_of)
-    statement = _get_list_statement(query, is_folded)
+    statement = _get_list_statement(viewer, query, is_folded)
     with database.read() as connection:
         if page > DEEP_FROM and query.sort == "registered" and not query.is_filtered and _has_index(query, is_folded):
-            find = _get_statement("find_registration", query, is_folded)
+            find = _get_statement("find_registration", viewer, query, is_folded)
             found = connection.execute(find, values, prepare=False).fetchone()
             if found:
                 edge, passed = found
@@ -171,7 +171,7 @@ def count_customers(database: Database, viewer: Viewer, query: CustomerQuery, *,
     values = _get_values(database, query, as_of)
     is_folded = database.is_folded(as_of)
     name = "count_kept_customers" if is_folded and not query.is_filtered else "count_customers"
-    statement = _get_statement(name, query, is_folded)
+    statement = _get_statement(name, viewer, query, is_folded)
     with database.read() as connection:
         count: int = connection.cursor(row_factory=scalar_row).execute(statement, values, prepare=False).fetchall()[0]
     return count
@@ -190,7 +190,7 @@ def get_customer(
     query = CustomerQuery(interval=interval)
     as_of = as_of or database.now()
     values = _get_values(database, query, as_of) | {"user_id": user_id}
-    statement = _get_statement("get_customer", query, database.is_folded(as_of))
+    statement = _get_statement("get_customer", viewer, query, database.is_folded(as_of))
     with database.read() as connection:
         customer = (
             connection.cursor(row_factory=class_row(Customer)).execute(statement, values, prepare=False).fetchone()
@@ -224,7 +224,7 @@ def export_customers(
     as_of = as_of or database.now()
     values = _get_values(database, query, as_of)
     values["currency"] = database.settings.currency
-    statement = _get_statement("export_customers", query, database.is_folded(as_of), cell)
+    statement = _get_statement("export_customers", viewer, query, database.is_folded(as_of), cell)
     return export_csv(database, statement, values)
 
 
@@ -232,17 +232,19 @@ def _has_index(query: CustomerQuery, is_folded: bool) -> bool:
     return query.interval == "all" or is_folded
 
 
-def _get_list_statement(query: CustomerQuery, is_folded: bool) -> str:
+def _get_list_statement(viewer: Viewer, query: CustomerQuery, is_folded: bool) -> str:
     if not _has_index(query, is_folded):
-        return _get_statement("list_customers", query, is_folded)
+        return _get_statement("list_customers", viewer, query, is_folded)
     if SORTS[query.sort].type != "bigint":
-        return _get_statement("list_customers_by_moment", query, is_folded)
+        return _get_statement("list_customers_by_moment", viewer, query, is_folded)
     if query.order == "desc":
-        return _get_statement("list_customers_by_count", query, is_folded)
-    return _get_statement("list_customers_by_lowest_count", query, is_folded)
+        return _get_statement("list_customers_by_count", viewer, query, is_folded)
+    return _get_statement("list_customers_by_lowest_count", viewer, query, is_folded)
 
 
-def _get_statement(name: str, query: CustomerQuery, is_folded: bool, cell: str = CSV_CELL) -> str:
+def _get_statement(
+    name: str, viewer: Viewer, query: CustomerQuery, is_folded: bool, cell: str = CSV_CELL
+) -> str:
     sort, order = SORTS[query.sort], ORDERS[query.order]
     way = LIFETIMES if query.interval == "all" else KEPT if is_folded else COUNTED
     return get_statement(
@@ -261,6 +263,7 @@ def _get_statement(name: str, query: CustomerQuery, is_folded: bool, cell: str =
         opposite=order.before,
         index_nulls=order.index_nulls,
         cell=cell,
+        **get_masks(viewer),
     )
 
 

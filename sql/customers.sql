@@ -11,6 +11,10 @@
             AND (c.search_text ILIKE :'search'::text
                 OR (c.search_text LIKE :'digits'::text
                     AND regexp_replace(c.phone, '\D', '', 'g') LIKE :'digits'::text))))
+    -- Whoever may not read contacts may not guess them either, letter by letter.
+    AND (NOT :names_only
+        OR :'search'::text IS NULL
+        OR metrics_mask_name(split_part(c.search_text, E'\x1f', 1)) ILIKE :'search'::text)
     AND (:'device'::text IS NULL OR c.primary_device = :'device'::text)
     AND (:'country'::text IS NULL OR c.country = :'country'::text)
     AND CASE :'activity'::text
@@ -27,11 +31,11 @@
 -- fragment: lifetime
 -- Who a customer is, and what they did in all time.
 c.id,
-c.email,
-c.first_name,
-c.last_name,
-c.full_name,
-c.phone,
+:mask_email(c.email) AS email,
+:mask_name(c.first_name) AS first_name,
+:mask_name(c.last_name) AS last_name,
+:mask_name(c.full_name) AS full_name,
+:mask_phone(c.phone) AS phone,
 c.city,
 c.country,
 c.registered_at,
@@ -103,11 +107,11 @@ ORDER BY primary_device;
 COPY (
     SELECT
         c.user_id AS id,
-        :cell(c.email) AS email,
-        :cell(c.first_name) AS first_name,
-        :cell(c.last_name) AS last_name,
-        :cell(c.full_name) AS full_name,
-        :cell(c.phone) AS phone,
+        :cell(:mask_email(c.email)) AS email,
+        :cell(:mask_name(c.first_name)) AS first_name,
+        :cell(:mask_name(c.last_name)) AS last_name,
+        :cell(:mask_name(c.full_name)) AS full_name,
+        :cell(:mask_phone(c.phone)) AS phone,
         :cell(c.city) AS city,
         :cell(c.country) AS country,
         metrics_csv_time(c.registered_at) AS registered_at,

@@ -156,15 +156,29 @@ BEGIN
             last_started_at = latest.started_at
         FROM unnest(changes) AS change
         CROSS JOIN LATERAL (
-            SELECT s.started_at
-            FROM user_sessions AS s
-            WHERE s.user_id = change.user_id
-                AND NOT s.is_bot
-                AND COALESCE(s.device_type, 'Unknown') = change.device_type
-                AND COALESCE(s.browser_name, 'Unknown') = change.browser_name
-                AND COALESCE(s.os_name, 'Unknown') = change.os_name
-            ORDER BY s.started_at DESC
-            LIMIT 1
+            -- GREATEST passes over a NULL: of kept rows and of pruned ones there may be none.
+            SELECT GREATEST(
+                (
+                    SELECT s.started_at
+                    FROM user_sessions AS s
+                    WHERE s.user_id = change.user_id
+                        AND NOT s.is_bot
+                        AND COALESCE(s.device_type, 'Unknown') = change.device_type
+                        AND COALESCE(s.browser_name, 'Unknown') = change.browser_name
+                        AND COALESCE(s.os_name, 'Unknown') = change.os_name
+                    ORDER BY s.started_at DESC
+                    LIMIT 1
+                ),
+                (
+                    SELECT p.last_started_at
+                    FROM metrics_pruned_customers AS p
+                    WHERE p.user_id = change.user_id
+                        AND NOT p.is_bot
+                        AND p.device_type = change.device_type
+                        AND p.browser_name = change.browser_name
+                        AND p.os_name = change.os_name
+                )
+            ) AS started_at
         ) AS latest
         WHERE change.went > 0
             AND counts.user_id = change.user_id
@@ -216,9 +230,39 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.metrics_begin_erasure(only_user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM 1 FROM users WHERE id = only_user_id FOR UPDATE;
+    INSERT INTO metrics_erasures (user_id) VALUES (only_user_id) ON CONFLICT DO NOTHING;
+    RETURN FOUND;
+END
+$$;
+
 CREATE FUNCTION public.metrics_bucket_end(unit text, zone text, bucket_at timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     RETURN (((bucket_at AT TIME ZONE zone) + (('1 '::text || unit))::interval) AT TIME ZONE zone);
+
+CREATE FUNCTION public.metrics_count_traces(only_user_id uuid) RETURNS TABLE(table_name text, total_rows bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+SELECT 'user_sessions', count(*) FROM user_sessions WHERE user_id = only_user_id
+UNION ALL
+SELECT 'user_activity_summary', count(*) FROM user_activity_summary WHERE user_id = only_user_id
+UNION ALL
+SELECT 'user_device_counts', count(*) FROM user_device_counts WHERE user_id = only_user_id
+UNION ALL
+SELECT 'metrics_pruned_customers', count(*) FROM metrics_pruned_customers WHERE user_id = only_user_id
+UNION ALL
+SELECT 'metrics_period_customers', count(*)
+FROM metrics_period_customers
+WHERE user_id = only_user_id AND period IN ('daily', 'weekly', 'monthly')
+UNION ALL
+SELECT 'metrics_changes', count(*) FROM metrics_changes WHERE user_id = only_user_id
+$$;
 
 CREATE FUNCTION public.metrics_csv_text(cell text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -521,6 +565,49 @@ CREATE FUNCTION public.metrics_ended_at(started_at timestamp with time zone, las
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN COALESCE(ended_at, CASE WHEN (COALESCE(last_activity_at, started_at) <= (as_of - timeout)) THEN COALESCE(last_activity_at, started_at) ELSE NULL::timestamp with time zone END);
 
+CREATE FUNCTION public.metrics_erase_customer(only_user_id uuid, actor text) RETURNS TABLE(table_name text, total_rows bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    removed jsonb;
+    found_rows bigint;
+    was_customer boolean;
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM metrics_erasures WHERE user_id = only_user_id) THEN
+        RAISE EXCEPTION 'An erasure has two halves: call metrics_begin_erasure first, and commit';
+    END IF;
+    PERFORM pg_advisory_xact_lock(7283764121);
+    -- Sessions before summaries, as beacons lock them.
+    DELETE FROM user_sessions WHERE user_id = only_user_id;
+    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    removed := jsonb_build_object('user_sessions', found_rows);
+    INSERT INTO metrics_changes (noun, sign, user_id)
+    SELECT 'pruned', -sum(sessions), user_id
+    FROM metrics_pruned_customers
+    WHERE user_id = only_user_id AND NOT is_bot
+    GROUP BY user_id;
+    DELETE FROM metrics_pruned_customers WHERE user_id = only_user_id;
+    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    removed := removed || jsonb_build_object('metrics_pruned_customers', found_rows);
+    DELETE FROM user_device_counts WHERE user_id = only_user_id;
+    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    removed := removed || jsonb_build_object('user_device_counts', found_rows);
+    DELETE FROM user_activity_summary WHERE user_id = only_user_id;
+    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    was_customer := found_rows > 0;
+    removed := removed || jsonb_build_object('user_activity_summary', found_rows);
+    INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
+    SELECT 'customer', -1, id, created_at FROM users WHERE id = only_user_id AND was_customer;
+    PERFORM metrics_write_audit(
+        actor, 'erase', only_user_id::text, (SELECT sum(value::bigint) FROM jsonb_each_text(removed))::bigint, removed
+    );
+    RETURN QUERY SELECT key, value::bigint FROM jsonb_each_text(removed);
+END
+$$;
+
 CREATE FUNCTION public.metrics_fold_customers(until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -666,6 +753,20 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.metrics_forget_erased() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM 1 FROM users WHERE id = NEW.user_id FOR KEY SHARE;
+    IF EXISTS (SELECT 1 FROM metrics_erasures WHERE user_id = NEW.user_id) THEN
+        NEW.user_id := NULL;
+        NEW.identity_verified := false;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
 CREATE FUNCTION public.metrics_happened_at(received_at timestamp with time zone, ago double precision, cap interval) RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (COALESCE(received_at, now()) - LEAST((GREATEST(COALESCE(ago, (0)::double precision), (0)::double precision) * '00:00:00.001'::interval), cap));
@@ -759,7 +860,7 @@ CREATE FUNCTION public.metrics_is_provisional(end_reason text) RETURNS boolean
 
 CREATE TABLE public.metrics_changes (
     noun text NOT NULL,
-    sign smallint NOT NULL,
+    sign integer NOT NULL,
     user_id uuid,
     happened_at timestamp with time zone,
     is_bot boolean,
@@ -821,13 +922,17 @@ CREATE FUNCTION public.metrics_log_customer_changes() RETURNS trigger
 BEGIN
     IF TG_LEVEL = 'ROW' THEN
         INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
-        VALUES ('customer', -1, OLD.id, OLD.created_at), ('customer', 1, NEW.id, NEW.created_at);
+        SELECT 'customer', c.sign, c.id, c.created_at
+        FROM (VALUES (-1, OLD.id, OLD.created_at), (1, NEW.id, NEW.created_at)) AS c (sign, id, created_at)
+        WHERE NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = c.id);
     ELSIF TG_OP = 'INSERT' THEN
         INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
-        SELECT 'customer', 1, id, created_at FROM new_rows;
+        SELECT 'customer', 1, id, created_at FROM new_rows AS c
+        WHERE NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = c.id);
     ELSIF TG_OP = 'DELETE' THEN
         INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
-        SELECT 'customer', -1, id, created_at FROM old_rows;
+        SELECT 'customer', -1, id, created_at FROM old_rows AS c
+        WHERE NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = c.id);
     ELSE
         UPDATE metrics_fold SET folded_until = NULL;
     END IF;
@@ -950,9 +1055,21 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.metrics_mask_email(email text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (POSITION(('@'::text) IN (email)) > 0) THEN (("left"(email, 1) || '•••@'::text) || regexp_replace(email, '^.*@'::text, ''::text)) ELSE ("left"(email, 1) || '•••'::text) END;
+
 CREATE FUNCTION public.metrics_mask_ip(address inet) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE family(address) WHEN 4 THEN (((split_part(host(address), '.'::text, 1) || '.'::text) || split_part(host(address), '.'::text, 2)) || '.xxx.xxx'::text) WHEN 6 THEN (((COALESCE(NULLIF(split_part(host(address), ':'::text, 1), ''::text), '0'::text) || ':'::text) || COALESCE(NULLIF(split_part(host(address), ':'::text, 2), ''::text), '0'::text)) || ':xxxx:…'::text) ELSE NULL::text END;
+
+CREATE FUNCTION public.metrics_mask_phone(phone text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ('•••'::text || CASE WHEN (length(regexp_replace(phone, '\D'::text, ''::text, 'g'::text)) > 6) THEN "right"(regexp_replace(phone, '\D'::text, ''::text, 'g'::text), 2) ELSE ''::text END);
+
+CREATE FUNCTION public.metrics_mask_name(name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (POSITION(('@'::text) IN (name)) > 0) THEN public.metrics_mask_email(name) WHEN (length(regexp_replace(name, '\D'::text, ''::text, 'g'::text)) > 6) THEN public.metrics_mask_phone(name) ELSE name END;
 
 CREATE FUNCTION public.metrics_point_moves(unit text, zone text, until timestamp with time zone) RETURNS TABLE(bucket_at timestamp with time zone, is_bot boolean, sessions bigint, closed bigint, duration_us numeric, customers bigint, orders bigint, bookings bigint, spent numeric, registrations bigint)
     LANGUAGE plpgsql STABLE ROWS 500
@@ -1009,6 +1126,150 @@ BEGIN
 END
 $$;
 
+CREATE TABLE public.user_sessions (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid,
+    session_id character varying(255) NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_activity_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    device_type text,
+    browser_name text,
+    browser_version text,
+    os_name text,
+    os_version text,
+    ip_address inet,
+    country text,
+    city text,
+    landing_page text,
+    referrer text,
+    user_agent text,
+    end_reason text,
+    is_bot boolean DEFAULT false NOT NULL,
+    identity_verified boolean DEFAULT true NOT NULL,
+    previous_session_id text,
+    life_key bigint,
+    end_key bigint
+)
+WITH (fillfactor='85');
+
+CREATE FUNCTION public.metrics_prune_sessions(until timestamp with time zone, zone text, max_rows integer) RETURNS SETOF public.user_sessions
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    gone user_sessions[];
+BEGIN
+    -- One at a time, and never while somebody is erased.
+    PERFORM pg_advisory_xact_lock(7283764121);
+    SELECT array_agg(s.old_session) INTO gone
+    FROM (
+        SELECT s AS old_session
+        FROM user_sessions AS s
+        WHERE s.started_at < until AND COALESCE(s.ended_at, s.last_activity_at, s.started_at) < until
+        ORDER BY s.started_at
+        LIMIT max_rows
+        FOR UPDATE SKIP LOCKED
+    ) AS s;
+    IF gone IS NULL THEN
+        UPDATE metrics_retention
+        SET ran_at = now(), kept_since = CASE WHEN total_pruned > 0 THEN GREATEST(kept_since, until) END;
+        RETURN;
+    END IF;
+
+    INSERT INTO metrics_pruned_customers AS kept
+    SELECT
+        s.user_id, s.is_bot, COALESCE(s.device_type, 'Unknown'), COALESCE(s.browser_name, 'Unknown'),
+        COALESCE(s.os_name, 'Unknown'), count(*), max(s.started_at)
+    FROM unnest(gone) AS s
+    WHERE s.user_id IS NOT NULL
+    GROUP BY 1, 2, 3, 4, 5
+    ON CONFLICT (user_id, is_bot, device_type, browser_name, os_name) DO UPDATE
+    SET sessions = kept.sessions + EXCLUDED.sessions,
+        last_started_at = GREATEST(kept.last_started_at, EXCLUDED.last_started_at);
+
+    INSERT INTO metrics_pruned_sessions AS kept
+    SELECT
+        s.is_bot, COALESCE(s.device_type, 'Unknown'), COALESCE(s.browser_name, 'Unknown'), s.browser_version,
+        COALESCE(s.os_name, 'Unknown'), s.os_version, count(*), count(*) FILTER (WHERE s.user_id IS NULL),
+        count(*) FILTER (WHERE s.ended_at IS NOT NULL AND metrics_is_explicit(s.end_reason)),
+        sum(metrics_duration_us(s.started_at, COALESCE(s.ended_at, s.last_activity_at, s.started_at)))
+    FROM unnest(gone) AS s
+    GROUP BY 1, 2, 3, 4, 5, 6
+    ON CONFLICT (is_bot, device_type, browser_name, browser_version, os_name, os_version) DO UPDATE
+    SET sessions = kept.sessions + EXCLUDED.sessions,
+        guests = kept.guests + EXCLUDED.guests,
+        explicitly_ended = kept.explicitly_ended + EXCLUDED.explicitly_ended,
+        duration_us = kept.duration_us + EXCLUDED.duration_us;
+
+    INSERT INTO metrics_pruned_durations AS kept
+    SELECT
+        s.is_bot,
+        metrics_whole_seconds(
+            metrics_duration_us(s.started_at, COALESCE(s.ended_at, s.last_activity_at, s.started_at))
+        ),
+        count(*)
+    FROM unnest(gone) AS s
+    GROUP BY 1, 2
+    ON CONFLICT (is_bot, seconds) DO UPDATE SET sessions = kept.sessions + EXCLUDED.sessions;
+
+    INSERT INTO metrics_pruned_places AS kept
+    SELECT s.is_bot, s.country, s.city, count(*)
+    FROM unnest(gone) AS s
+    GROUP BY 1, 2, 3
+    ON CONFLICT (is_bot, country, city) DO UPDATE SET sessions = kept.sessions + EXCLUDED.sessions;
+
+    -- The triggers take them from every count; what is a lifetime's is given back below.
+    DELETE FROM user_sessions WHERE id = ANY (SELECT s.id FROM unnest(gone) AS s);
+
+    INSERT INTO metrics_pruned_points AS kept
+    SELECT
+        u.unit, date_trunc(u.unit, s.started_at, zone) AS bucket_at, s.is_bot, count(*),
+        sum(metrics_duration_us(s.started_at, COALESCE(s.ended_at, s.last_activity_at, s.started_at))),
+        count(DISTINCT s.user_id) FILTER (
+            WHERE NOT s.is_bot AND NOT EXISTS (
+                SELECT 1
+                FROM user_sessions AS rest
+                WHERE rest.user_id = s.user_id
+                    AND NOT rest.is_bot
+                    AND rest.started_at >= date_trunc(u.unit, s.started_at, zone)
+                    AND rest.started_at
+                        < metrics_bucket_end(u.unit, zone, date_trunc(u.unit, s.started_at, zone))
+            )
+        )
+    FROM unnest(gone) AS s
+    CROSS JOIN unnest(ARRAY['hour', 'day', 'month']) AS u (unit)
+    GROUP BY 1, 2, 3
+    ON CONFLICT (unit, bucket_at, is_bot) DO UPDATE
+    SET sessions = kept.sessions + EXCLUDED.sessions,
+        duration_us = kept.duration_us + EXCLUDED.duration_us,
+        customers = kept.customers + EXCLUDED.customers;
+
+    PERFORM metrics_apply_session_changes(ARRAY(
+        SELECT (
+            s.user_id, COALESCE(s.device_type, 'Unknown'), COALESCE(s.browser_name, 'Unknown'),
+            COALESCE(s.os_name, 'Unknown'), count(*)::integer, 0, max(s.started_at)
+        )::metrics_session_change
+        FROM unnest(gone) AS s
+        WHERE s.user_id IS NOT NULL AND NOT s.is_bot
+        GROUP BY s.user_id, COALESCE(s.device_type, 'Unknown'), COALESCE(s.browser_name, 'Unknown'),
+            COALESCE(s.os_name, 'Unknown')
+    ));
+    INSERT INTO metrics_changes (noun, sign, user_id)
+    SELECT 'pruned', count(*), s.user_id
+    FROM unnest(gone) AS s
+    WHERE s.user_id IS NOT NULL AND NOT s.is_bot
+    GROUP BY s.user_id;
+
+    UPDATE metrics_retention
+    SET ran_at = now(),
+        kept_since = GREATEST(kept_since, (SELECT max(s.started_at) FROM unnest(gone) AS s)),
+        total_pruned = total_pruned + cardinality(gone);
+    RETURN QUERY SELECT (s).* FROM unnest(gone) AS s;
+END
+$$;
+
 CREATE FUNCTION public.metrics_rebuild_summaries(only_user_ids uuid[] DEFAULT NULL::uuid[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1044,9 +1305,9 @@ SELECT
     os.value
 FROM users AS u
 CROSS JOIN LATERAL (
-    SELECT count(*) AS total_sessions, max(s.started_at) AS last_login_at
-    FROM user_sessions AS s
-    WHERE s.user_id = u.id AND NOT s.is_bot
+    SELECT COALESCE(sum(s.sessions), 0) AS total_sessions, max(s.last_started_at) AS last_login_at
+    FROM metrics_lifetime_sessions AS s
+    WHERE s.user_id = u.id
 ) AS came
 CROSS JOIN LATERAL (
     SELECT
@@ -1081,30 +1342,108 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS last_booking ON true
 LEFT JOIN LATERAL (
-    SELECT COALESCE(s.device_type, 'Unknown') AS value
-    FROM user_sessions AS s
-    WHERE s.user_id = u.id AND NOT s.is_bot
+    SELECT s.device_type AS value
+    FROM metrics_lifetime_sessions AS s
+    WHERE s.user_id = u.id
     GROUP BY 1
-    ORDER BY count(*) DESC, max(s.started_at) DESC, 1
+    ORDER BY sum(s.sessions) DESC, max(s.last_started_at) DESC, 1
     LIMIT 1
 ) AS device ON true
 LEFT JOIN LATERAL (
-    SELECT COALESCE(s.browser_name, 'Unknown') AS value
-    FROM user_sessions AS s
-    WHERE s.user_id = u.id AND NOT s.is_bot
+    SELECT s.browser_name AS value
+    FROM metrics_lifetime_sessions AS s
+    WHERE s.user_id = u.id
     GROUP BY 1
-    ORDER BY count(*) DESC, max(s.started_at) DESC, 1
+    ORDER BY sum(s.sessions) DESC, max(s.last_started_at) DESC, 1
     LIMIT 1
 ) AS browser ON true
 LEFT JOIN LATERAL (
-    SELECT COALESCE(s.os_name, 'Unknown') AS value
-    FROM user_sessions AS s
-    WHERE s.user_id = u.id AND NOT s.is_bot
+    SELECT s.os_name AS value
+    FROM metrics_lifetime_sessions AS s
+    WHERE s.user_id = u.id
     GROUP BY 1
-    ORDER BY count(*) DESC, max(s.started_at) DESC, 1
+    ORDER BY sum(s.sessions) DESC, max(s.last_started_at) DESC, 1
     LIMIT 1
 ) AS os ON true
 WHERE u.id = ANY (user_ids)
+    AND NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = u.id)
+$$;
+
+CREATE FUNCTION public.metrics_refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'The audit log is only added to' USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+
+CREATE FUNCTION public.metrics_reset_all_sessions(actor text) RETURNS TABLE(table_name text, total_rows bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    removed jsonb;
+BEGIN
+    PERFORM pg_advisory_xact_lock(7283764121);
+    LOCK TABLE user_sessions IN ACCESS EXCLUSIVE MODE;
+    SELECT jsonb_build_object(
+        'user_sessions', (SELECT count(*) FROM user_sessions),
+        'metrics_pruned_sessions', (SELECT COALESCE(sum(sessions), 0) FROM metrics_pruned_sessions)
+    ) INTO removed;
+    TRUNCATE metrics_pruned_customers, metrics_pruned_sessions, metrics_pruned_durations, metrics_pruned_points,
+        metrics_pruned_places;
+    TRUNCATE user_sessions;
+    UPDATE user_activity_summary SET last_login_at = NULL, updated_at = now() WHERE last_login_at IS NOT NULL;
+    UPDATE metrics_retention SET kept_since = NULL, total_pruned = 0;
+    UPDATE metrics_fold SET folded_until = NULL;
+    PERFORM metrics_write_audit(
+        actor, 'reset', 'all sessions', (SELECT sum(value::bigint) FROM jsonb_each_text(removed))::bigint, removed
+    );
+    RETURN QUERY SELECT key, value::bigint FROM jsonb_each_text(removed);
+END
+$$;
+
+CREATE FUNCTION public.metrics_reset_customer(only_user_id uuid, actor text) RETURNS TABLE(table_name text, total_rows bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    removed jsonb;
+    found_rows bigint;
+    pruned metrics_session_change[];
+BEGIN
+    PERFORM pg_advisory_xact_lock(7283764121);
+    DELETE FROM user_sessions WHERE user_id = only_user_id;
+    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    removed := jsonb_build_object('user_sessions', found_rows);
+    pruned := ARRAY(
+        SELECT (p.user_id, p.device_type, p.browser_name, p.os_name, 0, p.sessions, NULL)::metrics_session_change
+        FROM metrics_pruned_customers AS p
+        WHERE p.user_id = only_user_id AND NOT p.is_bot
+    );
+    DELETE FROM metrics_pruned_customers WHERE user_id = only_user_id;
+    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    removed := removed || jsonb_build_object('metrics_pruned_customers', found_rows);
+    PERFORM metrics_apply_session_changes(pruned);
+    INSERT INTO metrics_changes (noun, sign, user_id)
+    SELECT 'pruned', -sum(p.went), only_user_id FROM unnest(pruned) AS p HAVING count(*) > 0;
+    INSERT INTO metrics_changes (noun, sign, user_id) VALUES ('summary', 0, only_user_id);
+    -- Locked by now, or here: a sign-in that comes meanwhile is stored after this.
+    PERFORM 1 FROM user_activity_summary WHERE user_id = only_user_id FOR NO KEY UPDATE;
+    UPDATE user_activity_summary
+    SET last_login_at = (
+            SELECT max(s.started_at) FROM user_sessions AS s WHERE s.user_id = only_user_id AND NOT s.is_bot
+        ),
+        updated_at = now()
+    WHERE user_id = only_user_id;
+    PERFORM metrics_write_audit(
+        actor, 'reset', only_user_id::text, (SELECT sum(value::bigint) FROM jsonb_each_text(removed))::bigint, removed
+    );
+    RETURN QUERY SELECT key, value::bigint FROM jsonb_each_text(removed);
+END
 $$;
 
 CREATE FUNCTION public.metrics_session_moves(periods text[], until timestamp with time zone) RETURNS TABLE(period text, sign integer, user_id uuid, started_at timestamp with time zone, is_bot boolean, device_type text, browser_name text, browser_version text, os_name text, os_version text, duration_us bigint, is_explicit boolean)
@@ -1195,6 +1534,15 @@ FROM metrics_late_changes(periods, 'booking') AS late
 UNION ALL
 SELECT late.period, (late.change).user_id, (late.change).happened_at, 0, 0, 0, (late.change).sign
 FROM metrics_late_changes(periods, 'customer') AS late
+$$;
+
+CREATE FUNCTION public.metrics_sign_out(email text) RETURNS timestamp with time zone
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+INSERT INTO metrics_sign_outs AS known (email, signed_out_at) VALUES (lower(left(email, 320)), clock_timestamp())
+ON CONFLICT (email) DO UPDATE SET signed_out_at = GREATEST(known.signed_out_at, EXCLUDED.signed_out_at)
+RETURNING signed_out_at
 $$;
 
 CREATE FUNCTION public.metrics_silent_sessions(as_of timestamp with time zone, timeout interval) RETURNS TABLE(started_at timestamp with time zone, ended_at timestamp with time zone, is_bot boolean)
@@ -1400,10 +1748,24 @@ BEGIN
     UNION ALL
     SELECT 'all', sum((now.sessions > 0)::integer - (now.sessions - move.sessions > 0)::integer), 0, 0, 0, 0
     FROM (
-        SELECT user_id, sum(sign) AS sessions
-        FROM metrics_session_moves(ARRAY(SELECT p FROM unnest(periods) AS p WHERE p = 'all'), until)
-        WHERE NOT is_bot AND user_id IS NOT NULL
-        GROUP BY user_id
+        SELECT m.user_id, sum(m.sessions) AS sessions
+        FROM (
+            SELECT s.user_id, s.sign::bigint AS sessions
+            FROM metrics_session_moves(ARRAY(SELECT p FROM unnest(periods) AS p WHERE p = 'all'), until) AS s
+            WHERE NOT s.is_bot AND s.user_id IS NOT NULL
+            UNION ALL
+            -- What retention took is still counted: whoever has nothing else came all the same.
+            SELECT c.user_id, c.sign
+            FROM metrics_fold AS f
+            JOIN metrics_changes AS c ON c.noun = 'pruned'
+            WHERE f.folded_until IS NOT NULL AND 'all' = ANY (periods)
+            UNION ALL
+            SELECT p.user_id, p.sessions
+            FROM metrics_fold AS f
+            CROSS JOIN metrics_pruned_customers AS p
+            WHERE f.folded_until IS NULL AND NOT p.is_bot AND 'all' = ANY (periods)
+        ) AS m
+        GROUP BY m.user_id
     ) AS move
     CROSS JOIN LATERAL (
         SELECT COALESCE((SELECT c.total_sessions FROM metrics_customers AS c WHERE c.user_id = move.user_id), 0)
@@ -1420,6 +1782,15 @@ CREATE FUNCTION public.metrics_whole_seconds(duration_us bigint) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (((duration_us + 500000) / 1000000))::integer;
 
+CREATE FUNCTION public.metrics_write_audit(actor text, action text, subject text, total_rows bigint, details jsonb DEFAULT '{}'::jsonb) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+INSERT INTO metrics_audit (actor, action, subject, total_rows, details)
+VALUES (left(actor, 320), action, left(subject, 320), total_rows, details)
+RETURNING id
+$$;
+
 CREATE FUNCTION public.metrics_write_summaries(only_user_ids uuid[] DEFAULT NULL::uuid[]) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1430,7 +1801,11 @@ DECLARE
     written integer;
 BEGIN
     INSERT INTO user_activity_summary (user_id)
-    SELECT id FROM users WHERE id = ANY (user_ids) ORDER BY id
+    SELECT id
+    FROM users
+    WHERE id = ANY (user_ids)
+        AND NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = users.id)
+    ORDER BY id
     ON CONFLICT (user_id) DO NOTHING;
 
     PERFORM 1 FROM user_activity_summary
@@ -1440,15 +1815,10 @@ BEGIN
 
     DELETE FROM user_device_counts WHERE user_id = ANY (user_ids);
     INSERT INTO user_device_counts
-    SELECT
-        s.user_id,
-        COALESCE(s.device_type, 'Unknown'),
-        COALESCE(s.browser_name, 'Unknown'),
-        COALESCE(s.os_name, 'Unknown'),
-        count(*),
-        max(s.started_at)
-    FROM user_sessions AS s
-    WHERE s.user_id = ANY (user_ids) AND NOT s.is_bot
+    SELECT s.user_id, s.device_type, s.browser_name, s.os_name, sum(s.sessions), max(s.last_started_at)
+    FROM metrics_lifetime_sessions AS s
+    WHERE s.user_id = ANY (user_ids)
+        AND NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = s.user_id)
     GROUP BY 1, 2, 3, 4;
 
     UPDATE user_activity_summary AS summary
@@ -1742,6 +2112,34 @@ BEGIN
 END
 $$;
 
+CREATE TABLE public.metrics_api_keys (
+    name text NOT NULL,
+    role text NOT NULL,
+    key_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT metrics_api_keys_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'analyst'::text])))
+);
+
+CREATE TABLE public.metrics_audit (
+    id bigint NOT NULL,
+    happened_at timestamp with time zone DEFAULT now() NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    subject text NOT NULL,
+    total_rows bigint NOT NULL,
+    details jsonb DEFAULT '{}'::jsonb NOT NULL
+);
+
+ALTER TABLE public.metrics_audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.metrics_audit_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE VIEW public.metrics_bookings AS
  SELECT b.id,
     b.user_id,
@@ -1753,6 +2151,11 @@ CREATE VIEW public.metrics_bookings AS
     public.metrics_is_counted_booking(b.status) AS is_counted
    FROM (public.service_bookings b
      LEFT JOIN public.services service ON ((service.id = b.service_id)));
+
+CREATE TABLE public.metrics_erasures (
+    user_id uuid NOT NULL,
+    erased_at timestamp with time zone DEFAULT now() NOT NULL
+);
 
 CREATE TABLE public.metrics_fold (
     id boolean DEFAULT true NOT NULL,
@@ -1790,6 +2193,36 @@ CREATE VIEW public.metrics_kept_customers AS
     c.search_text
    FROM (public.metrics_period_customers kept
      LEFT JOIN public.metrics_customers c ON ((c.user_id = kept.user_id)));
+
+CREATE TABLE public.metrics_pruned_customers (
+    user_id uuid NOT NULL,
+    is_bot boolean NOT NULL,
+    device_type text NOT NULL,
+    browser_name text NOT NULL,
+    os_name text NOT NULL,
+    sessions integer NOT NULL,
+    last_started_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='80');
+
+CREATE VIEW public.metrics_lifetime_sessions AS
+ SELECT user_sessions.user_id,
+    COALESCE(user_sessions.device_type, 'Unknown'::text) AS device_type,
+    COALESCE(user_sessions.browser_name, 'Unknown'::text) AS browser_name,
+    COALESCE(user_sessions.os_name, 'Unknown'::text) AS os_name,
+    1 AS sessions,
+    user_sessions.started_at AS last_started_at
+   FROM public.user_sessions
+  WHERE (NOT user_sessions.is_bot)
+UNION ALL
+ SELECT metrics_pruned_customers.user_id,
+    metrics_pruned_customers.device_type,
+    metrics_pruned_customers.browser_name,
+    metrics_pruned_customers.os_name,
+    metrics_pruned_customers.sessions,
+    metrics_pruned_customers.last_started_at
+   FROM public.metrics_pruned_customers
+  WHERE (NOT metrics_pruned_customers.is_bot);
 
 CREATE TABLE public.metrics_migrations (
     name text NOT NULL,
@@ -1863,37 +2296,60 @@ CREATE TABLE public.metrics_points (
 )
 WITH (fillfactor='70');
 
+CREATE TABLE public.metrics_pruned_durations (
+    is_bot boolean NOT NULL,
+    seconds integer NOT NULL,
+    sessions bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.metrics_pruned_places (
+    is_bot boolean NOT NULL,
+    country text,
+    city text,
+    sessions bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.metrics_pruned_points (
+    unit text NOT NULL,
+    bucket_at timestamp with time zone NOT NULL,
+    is_bot boolean NOT NULL,
+    sessions bigint NOT NULL,
+    duration_us numeric NOT NULL,
+    customers bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.metrics_pruned_sessions (
+    is_bot boolean NOT NULL,
+    device_type text NOT NULL,
+    browser_name text NOT NULL,
+    browser_version text,
+    os_name text NOT NULL,
+    os_version text,
+    sessions bigint NOT NULL,
+    guests bigint NOT NULL,
+    explicitly_ended bigint NOT NULL,
+    duration_us numeric NOT NULL
+)
+WITH (fillfactor='70');
+
 CREATE VIEW public.metrics_registrations AS
  SELECT id AS user_id,
     created_at AS registered_at
-   FROM public.users;
+   FROM public.users
+  WHERE (NOT (EXISTS ( SELECT 1
+           FROM public.metrics_erasures e
+          WHERE (e.user_id = users.id))));
 
-CREATE TABLE public.user_sessions (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    user_id uuid,
-    session_id character varying(255) NOT NULL,
-    started_at timestamp with time zone DEFAULT now() NOT NULL,
-    last_activity_at timestamp with time zone,
-    ended_at timestamp with time zone,
-    device_type text,
-    browser_name text,
-    browser_version text,
-    os_name text,
-    os_version text,
-    ip_address inet,
-    country text,
-    city text,
-    landing_page text,
-    referrer text,
-    user_agent text,
-    end_reason text,
-    is_bot boolean DEFAULT false NOT NULL,
-    identity_verified boolean DEFAULT true NOT NULL,
-    previous_session_id text,
-    life_key bigint,
-    end_key bigint
-)
-WITH (fillfactor='85');
+CREATE TABLE public.metrics_retention (
+    id boolean DEFAULT true NOT NULL,
+    kept_since timestamp with time zone,
+    ran_at timestamp with time zone,
+    total_pruned bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT metrics_retention_id_check CHECK (id)
+);
 
 CREATE VIEW public.metrics_sessions AS
  SELECT id,
@@ -1916,6 +2372,11 @@ CREATE VIEW public.metrics_sessions AS
     identity_verified
    FROM public.user_sessions;
 
+CREATE TABLE public.metrics_sign_outs (
+    email text NOT NULL,
+    signed_out_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.user_device_counts (
     user_id uuid NOT NULL,
     device_type text NOT NULL,
@@ -1925,6 +2386,18 @@ CREATE TABLE public.user_device_counts (
     last_started_at timestamp with time zone NOT NULL
 )
 WITH (fillfactor='80');
+
+ALTER TABLE ONLY public.metrics_api_keys
+    ADD CONSTRAINT metrics_api_keys_key_hash_key UNIQUE (key_hash);
+
+ALTER TABLE ONLY public.metrics_api_keys
+    ADD CONSTRAINT metrics_api_keys_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.metrics_audit
+    ADD CONSTRAINT metrics_audit_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.metrics_erasures
+    ADD CONSTRAINT metrics_erasures_pkey PRIMARY KEY (user_id);
 
 ALTER TABLE ONLY public.metrics_fold
     ADD CONSTRAINT metrics_fold_pkey PRIMARY KEY (id);
@@ -1950,6 +2423,27 @@ ALTER TABLE ONLY public.metrics_periods
 ALTER TABLE ONLY public.metrics_points
     ADD CONSTRAINT metrics_points_pkey PRIMARY KEY (unit, bucket_at, is_bot);
 
+ALTER TABLE ONLY public.metrics_pruned_customers
+    ADD CONSTRAINT metrics_pruned_customers_pkey PRIMARY KEY (user_id, is_bot, device_type, browser_name, os_name);
+
+ALTER TABLE ONLY public.metrics_pruned_durations
+    ADD CONSTRAINT metrics_pruned_durations_pkey PRIMARY KEY (is_bot, seconds);
+
+ALTER TABLE ONLY public.metrics_pruned_places
+    ADD CONSTRAINT metrics_pruned_places_is_bot_country_city_key UNIQUE NULLS NOT DISTINCT (is_bot, country, city);
+
+ALTER TABLE ONLY public.metrics_pruned_points
+    ADD CONSTRAINT metrics_pruned_points_pkey PRIMARY KEY (unit, bucket_at, is_bot);
+
+ALTER TABLE ONLY public.metrics_pruned_sessions
+    ADD CONSTRAINT metrics_pruned_sessions_is_bot_device_type_browser_name_bro_key UNIQUE NULLS NOT DISTINCT (is_bot, device_type, browser_name, browser_version, os_name, os_version);
+
+ALTER TABLE ONLY public.metrics_retention
+    ADD CONSTRAINT metrics_retention_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.metrics_sign_outs
+    ADD CONSTRAINT metrics_sign_outs_pkey PRIMARY KEY (email);
+
 ALTER TABLE ONLY public.user_activity_summary
     ADD CONSTRAINT user_activity_summary_pkey PRIMARY KEY (user_id);
 
@@ -1958,6 +2452,8 @@ ALTER TABLE ONLY public.user_device_counts
 
 ALTER TABLE ONLY public.user_sessions
     ADD CONSTRAINT user_sessions_pkey PRIMARY KEY (id);
+
+CREATE INDEX idx_metrics_audit_happened_at ON public.metrics_audit USING btree (happened_at DESC, id DESC);
 
 CREATE INDEX idx_metrics_period_customers_bookings ON public.metrics_period_customers USING btree (period, bookings DESC, latest_activity_at DESC, user_id);
 
@@ -2002,6 +2498,12 @@ CREATE INDEX idx_users_created_at ON public.users USING btree (created_at DESC N
 CREATE INDEX idx_users_search ON public.users USING gin (public.metrics_search_text(first_name, last_name, email, phone) public.gin_trgm_ops);
 
 CREATE UNIQUE INDEX user_sessions_session_id_user_id_key ON public.user_sessions USING btree (session_id, user_id) NULLS NOT DISTINCT;
+
+CREATE TRIGGER trigger_forget_erased_insert BEFORE INSERT ON public.user_sessions FOR EACH ROW WHEN ((new.user_id IS NOT NULL)) EXECUTE FUNCTION public.metrics_forget_erased();
+
+CREATE TRIGGER trigger_forget_erased_update BEFORE UPDATE OF user_id ON public.user_sessions FOR EACH ROW WHEN (((new.user_id IS NOT NULL) AND (new.user_id IS DISTINCT FROM old.user_id))) EXECUTE FUNCTION public.metrics_forget_erased();
+
+CREATE TRIGGER trigger_keep_audit BEFORE DELETE OR UPDATE OR TRUNCATE ON public.metrics_audit FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_refuse_change();
 
 CREATE TRIGGER trigger_log_booking_delete AFTER DELETE ON public.service_bookings REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.metrics_log_booking_changes();
 
@@ -2073,6 +2575,9 @@ CREATE TRIGGER trigger_update_user_activity_summary_truncate AFTER TRUNCATE ON p
 
 CREATE TRIGGER trigger_update_user_activity_summary_update AFTER UPDATE ON public.user_sessions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.update_user_activity_summary();
 
+ALTER TABLE ONLY public.metrics_pruned_customers
+    ADD CONSTRAINT metrics_pruned_customers_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON UPDATE CASCADE ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.user_activity_summary
     ADD CONSTRAINT user_activity_summary_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON UPDATE CASCADE ON DELETE CASCADE;
 
@@ -2082,7 +2587,19 @@ ALTER TABLE ONLY public.user_device_counts
 ALTER TABLE ONLY public.user_sessions
     ADD CONSTRAINT user_sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON UPDATE CASCADE ON DELETE CASCADE;
 
+CREATE POLICY metrics_admin_audit ON public.metrics_audit FOR SELECT TO metrics_admin USING (true);
+
+CREATE POLICY metrics_admin_keys ON public.metrics_api_keys FOR SELECT TO metrics_admin USING (true);
+
+CREATE POLICY metrics_admin_sign_outs ON public.metrics_sign_outs FOR SELECT TO metrics_admin USING (true);
+
+ALTER TABLE public.metrics_api_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metrics_audit ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.metrics_changes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metrics_erasures ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.metrics_fold ENABLE ROW LEVEL SECURITY;
 
@@ -2102,7 +2619,19 @@ ALTER TABLE public.metrics_periods ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.metrics_points ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.metrics_pruned_customers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metrics_pruned_durations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metrics_pruned_places ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metrics_pruned_points ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metrics_pruned_sessions ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY metrics_read_metrics_changes ON public.metrics_changes FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_erasures ON public.metrics_erasures FOR SELECT TO metrics_reader USING (true);
 
 CREATE POLICY metrics_read_metrics_fold ON public.metrics_fold FOR SELECT TO metrics_reader USING (true);
 
@@ -2117,6 +2646,22 @@ CREATE POLICY metrics_read_metrics_period_totals ON public.metrics_period_totals
 CREATE POLICY metrics_read_metrics_periods ON public.metrics_periods FOR SELECT TO metrics_reader USING (true);
 
 CREATE POLICY metrics_read_metrics_points ON public.metrics_points FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_pruned_customers ON public.metrics_pruned_customers FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_pruned_durations ON public.metrics_pruned_durations FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_pruned_places ON public.metrics_pruned_places FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_pruned_points ON public.metrics_pruned_points FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_pruned_sessions ON public.metrics_pruned_sessions FOR SELECT TO metrics_reader USING (true);
+
+CREATE POLICY metrics_read_metrics_retention ON public.metrics_retention FOR SELECT TO metrics_reader USING (true);
+
+ALTER TABLE public.metrics_retention ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metrics_sign_outs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.user_activity_summary ENABLE ROW LEVEL SECURITY;
 
@@ -2135,12 +2680,21 @@ REVOKE ALL ON FUNCTION public.metrics_apply_order_changes(changes public.metrics
 
 REVOKE ALL ON FUNCTION public.metrics_apply_session_changes(changes public.metrics_session_change[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION public.metrics_begin_erasure(only_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_begin_erasure(only_user_id uuid) TO metrics_admin;
+
+REVOKE ALL ON FUNCTION public.metrics_count_traces(only_user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_count_traces(only_user_id uuid) TO metrics_admin;
+
 GRANT SELECT ON TABLE public.user_activity_summary TO metrics_customer;
 
 GRANT SELECT ON TABLE public.metrics_customers TO metrics_reader;
 
 REVOKE ALL ON FUNCTION public.metrics_end_sessions(beacons json, timeout interval, cap interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metrics_end_sessions(beacons json, timeout interval, cap interval) TO metrics_beacon;
+
+REVOKE ALL ON FUNCTION public.metrics_erase_customer(only_user_id uuid, actor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_erase_customer(only_user_id uuid, actor text) TO metrics_admin;
 
 REVOKE ALL ON FUNCTION public.metrics_fold_customers(until timestamp with time zone) FROM PUBLIC;
 
@@ -2154,9 +2708,23 @@ GRANT SELECT ON TABLE public.metrics_changes TO metrics_reader;
 
 REVOKE ALL ON FUNCTION public.metrics_make_search_index() FROM PUBLIC;
 
+GRANT SELECT ON TABLE public.user_sessions TO metrics_customer;
+
+REVOKE ALL ON FUNCTION public.metrics_prune_sessions(until timestamp with time zone, zone text, max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_prune_sessions(until timestamp with time zone, zone text, max_rows integer) TO metrics_admin;
+
 REVOKE ALL ON FUNCTION public.metrics_rebuild_summaries(only_user_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.metrics_recount(user_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.metrics_reset_all_sessions(actor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_reset_all_sessions(actor text) TO metrics_admin;
+
+REVOKE ALL ON FUNCTION public.metrics_reset_customer(only_user_id uuid, actor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_reset_customer(only_user_id uuid, actor text) TO metrics_admin;
+
+REVOKE ALL ON FUNCTION public.metrics_sign_out(email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_sign_out(email text) TO metrics_admin;
 
 REVOKE ALL ON FUNCTION public.metrics_start_sessions(beacons json, timeout interval, cap interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metrics_start_sessions(beacons json, timeout interval, cap interval) TO metrics_beacon;
@@ -2164,9 +2732,18 @@ GRANT ALL ON FUNCTION public.metrics_start_sessions(beacons json, timeout interv
 REVOKE ALL ON FUNCTION public.metrics_sweep_sessions(timeout interval, cap interval, max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metrics_sweep_sessions(timeout interval, cap interval, max_rows integer) TO metrics_admin;
 
+REVOKE ALL ON FUNCTION public.metrics_write_audit(actor text, action text, subject text, total_rows bigint, details jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_write_audit(actor text, action text, subject text, total_rows bigint, details jsonb) TO metrics_admin;
+
 REVOKE ALL ON FUNCTION public.metrics_write_summaries(only_user_ids uuid[]) FROM PUBLIC;
 
+GRANT SELECT ON TABLE public.metrics_api_keys TO metrics_admin;
+
+GRANT SELECT ON TABLE public.metrics_audit TO metrics_admin;
+
 GRANT SELECT ON TABLE public.metrics_bookings TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_erasures TO metrics_reader;
 
 GRANT SELECT ON TABLE public.metrics_fold TO metrics_reader;
 
@@ -2174,7 +2751,10 @@ GRANT SELECT ON TABLE public.metrics_period_customers TO metrics_reader;
 
 GRANT SELECT ON TABLE public.metrics_kept_customers TO metrics_reader;
 
+GRANT SELECT ON TABLE public.metrics_pruned_customers TO metrics_reader;
+
 GRANT SELECT ON TABLE public.metrics_migrations TO metrics_reader;
+GRANT SELECT ON TABLE public.metrics_migrations TO metrics_admin;
 
 GRANT SELECT ON TABLE public.metrics_orders TO metrics_reader;
 
@@ -2188,8 +2768,18 @@ GRANT SELECT ON TABLE public.metrics_periods TO metrics_reader;
 
 GRANT SELECT ON TABLE public.metrics_points TO metrics_reader;
 
+GRANT SELECT ON TABLE public.metrics_pruned_durations TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_pruned_places TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_pruned_points TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_pruned_sessions TO metrics_reader;
+
 GRANT SELECT ON TABLE public.metrics_registrations TO metrics_reader;
 
-GRANT SELECT ON TABLE public.user_sessions TO metrics_customer;
+GRANT SELECT ON TABLE public.metrics_retention TO metrics_reader;
 
 GRANT SELECT ON TABLE public.metrics_sessions TO metrics_reader;
+
+GRANT SELECT ON TABLE public.metrics_sign_outs TO metrics_admin;

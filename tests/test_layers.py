@@ -13,6 +13,7 @@ from metrics.customers import COUNTED, KEPT, LIFETIMES
 from metrics.exports import CSV_CELL
 from metrics.settings import PROJECT, SETTINGS
 from metrics.statements import SQL_FOLDER, get_statement, list_statements
+from metrics.viewer import Viewer, get_masks
 
 LAYERS = (
     {"settings", "choices", "display", "statements", "viewer", "meters", "limits", "logs", "stops", "ports"},
@@ -131,7 +132,9 @@ def list_choices(text: str) -> list[dict[str, str]]:
                 "comparison": order.after,
                 "opposite": order.before,
                 "index_nulls": order.index_nulls,
+                **get_masks(viewer),
             }
+            for viewer in (Viewer("ada@shop.example", "admin"), Viewer("ben@shop.example", "analyst"))
             for way in (LIFETIMES, COUNTED, KEPT)
             for sort in SORTS.values()
             if ":kept" not in text or sort.type == "bigint"
