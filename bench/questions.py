@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from statistics import median, quantiles
 
-from metrics import customers, devices, sessions, statistics
+from metrics import customers, devices, series, sessions, statistics
 from metrics.choices import DIMENSIONS, INTERVALS, ORDERS, SORTS
 from metrics.customers import CustomerQuery
 from metrics.database import STATEMENT_TIMEOUT_SECONDS, Database, DatabaseAway
@@ -97,7 +97,7 @@ def list_questions(database: Database, as_of: datetime) -> list[tuple[str, Calla
             ),
             (
                 f"lines over time: {interval.label}",
-                lambda key=key: statistics.list_series(database, ADA, key, as_of=as_of),
+                lambda key=key: series.list_series(database, ADA, key, as_of=as_of),
             ),
             (
                 f"device, browser, OS: {interval.label}",

@@ -242,9 +242,7 @@ def _get_list_statement(viewer: Viewer, query: CustomerQuery, is_folded: bool) -
     return _get_statement("list_customers_by_lowest_count", viewer, query, is_folded)
 
 
-def _get_statement(
-    name: str, viewer: Viewer, query: CustomerQuery, is_folded: bool, cell: str = CSV_CELL
-) -> str:
+def _get_statement(name: str, viewer: Viewer, query: CustomerQuery, is_folded: bool, cell: str = CSV_CELL) -> str:
     sort, order = SORTS[query.sort], ORDERS[query.order]
     way = LIFETIMES if query.interval == "all" else KEPT if is_folded else COUNTED
     return get_statement(

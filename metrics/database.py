@@ -15,6 +15,7 @@ from metrics.settings import Settings
 from metrics.statements import get_statement
 
 READER = "metrics_reader"
+ADMIN = "metrics_admin"
 # Long, because All Time over twenty million sessions is counted from the sessions themselves, behind a skeleton.
 STATEMENT_TIMEOUT_SECONDS = 120
 CONNECT_TIMEOUT_SECONDS = 5
@@ -28,6 +29,7 @@ class DatabaseError(RuntimeError):
       +-- BadDatabaseUrl    the URL is none
       +-- DatabaseAway      nobody answers, or not in time
       +-- SchemaMissing     our tables are not there
+      +-- MissingRight      the login may not do that
     """
 
 
@@ -41,6 +43,10 @@ class DatabaseAway(DatabaseError):
 
 class SchemaMissing(DatabaseError):
     """The database answers, but `migrate` has not run there."""
+
+
+class MissingRight(DatabaseError):
+    """The login of DATABASE_URL lacks a role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,22 @@ class Database:
         """One transaction with the rights of DATABASE_URL's own user, committed when the block ends well."""
         with connect(self.url) as connection:
             yield connection
+
+    @contextmanager
+    def administer(self) -> Iterator[psycopg.Connection]:
+        """One transaction as metrics_admin, which may erase, prune and read the audit log; MissingRight without it."""
+        with connect(self.url) as connection:
+            try:
+                connection.execute("SELECT set_config('TimeZone', %s, false)", (self.settings.timezone,))
+                connection.execute(get_statement("take_role"), {"role": ADMIN})
+                yield connection
+            except psycopg.errors.InsufficientPrivilege as error:
+                reason = str(error).strip().splitlines()[0]
+                raise MissingRight(
+                    f"The login of DATABASE_URL may not do that ({reason}): GRANT {ADMIN} to it, or use the owner's"
+                ) from None
+            except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction):
+                raise SchemaMissing("The schema is not that of this release: run python -m metrics migrate") from None
 
     def now(self) -> datetime:
         """The database's clock, the only one that counts."""

@@ -13,3 +13,4 @@ DATABASE_UP = Gauge("metrics_database_up", "Whether the last write reached the d
 SWEPT = Counter("metrics_swept_sessions", "Sessions whose end the sweeper stored.", registry=REGISTRY)
 FOLDED_AT = Gauge("metrics_folded_timestamp_seconds", "When the folder last finished.", registry=REGISTRY)
 SWEPT_AT = Gauge("metrics_swept_timestamp_seconds", "When the sweeper last finished.", registry=REGISTRY)
+PRUNED = Counter("metrics_pruned_sessions", "Sessions that retention removed.", registry=REGISTRY)

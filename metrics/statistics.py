@@ -1,11 +1,11 @@
-"""Statistics: what the cards say about a window and the one before it, and the lines over time."""
+"""Statistics: what the cards say about a window and the one before it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from psycopg.rows import class_row, dict_row, scalar_row
+from psycopg.rows import dict_row
 
 from metrics.choices import INTERVALS, choose
 from metrics.database import Database
@@ -43,21 +43,6 @@ class Statistics:
     new_users_in_period: int
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One hour, day or month of the local time zone; without a session there, nothing to average or divide."""
-
-    bucket_at: datetime
-    sessions: int
-    unique_users: int
-    orders: int
-    bookings: int
-    revenue: Decimal
-    new_users: int
-    avg_duration_seconds: float | None
-    end_rate_percent: Decimal | None
-
-
 def get_statistics(
     database: Database,
     viewer: Viewer,
@@ -92,44 +77,20 @@ def get_previous_statistics(
     return _get_statistics(database, interval, period, row.get_since(until), until, as_of, include_bots)
 
 
-def list_series(
-    database: Database,
-    viewer: Viewer,
-    interval: str,
-    *,
-    as_of: datetime | None = None,
-    include_bots: bool = False,
-) -> list[Point]:
-    """Points from the interval's begin to as_of, zeros included, oldest first; none in an empty shop.
-
-    Hours for 24 hours, days for 7 and 30 days, months for All Time. The window is rolling, so the first and the last
-    point may hold part of an hour, day or month.
-    """
+def compare_statistics(database: Database, viewer: Viewer, interval: str) -> list[tuple[str, object, object]]:
+    """Where what is kept of the interval and a recount disagree, in one moment: name, kept, counted; [] if nowhere."""
     demand_viewer(viewer)
-    as_of = as_of or database.now()
-    row = choose(INTERVALS, "interval", interval)
-    is_folded = database.is_folded(as_of)
-    with database.read() as connection:
-        moments = connection.cursor(row_factory=scalar_row)
-        since = row.get_since(as_of)
-        if since is None:
-            since = moments.execute(get_statement("get_first_moment"), {"as_of": as_of}).fetchall()[0]
-        if since is None:
-            return []
-        values = {
-            "since": since,
-            "as_of": as_of,
-            "bucket": row.bucket,
-            "timezone": database.settings.timezone,
-            "include_bots": include_bots,
-            "timeout": timedelta(minutes=database.settings.timeout_minutes),
-            "cap": CAP,
-        }
-        if is_folded:
-            values["whole_from"] = moments.execute(get_statement("get_whole_from"), values).fetchall()[0]
-        statement = "list_kept_series" if is_folded else "list_series"
-        points = connection.cursor(row_factory=class_row(Point))
-        return points.execute(get_statement(statement), values, prepare=False).fetchall()
+    as_of = database.now()
+    if not database.is_folded(as_of):
+        return []
+    since = choose(INTERVALS, "interval", interval).get_since(as_of)
+    values = _get_values(database, interval, since, as_of, as_of, False)
+    with database.read() as connection, connection.transaction():
+        connection.execute(get_statement("look_at_one_moment"))
+        cursor = connection.cursor(row_factory=dict_row)
+        kept = cursor.execute(get_statement("get_kept_statistics"), values, prepare=False).fetchall()[0]
+        counted = cursor.execute(get_statement("get_statistics"), values, prepare=False).fetchall()[0]
+    return [(name, kept[name], value) for name, value in counted.items() if kept[name] != value]
 
 
 def _get_statistics(
@@ -141,7 +102,18 @@ def _get_statistics(
     as_of: datetime,
     include_bots: bool,
 ) -> Statistics:
-    values: dict[str, Any] = {
+    values = _get_values(database, period, since, until, as_of, include_bots)
+    statement = "get_kept_statistics" if database.is_folded(as_of) else "get_statistics"
+    with database.read() as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        row = cursor.execute(get_statement(statement), values, prepare=False).fetchall()[0]
+    return Statistics(interval=interval, since=since, as_of=as_of, **row)
+
+
+def _get_values(
+    database: Database, period: str, since: datetime | None, until: datetime, as_of: datetime, include_bots: bool
+) -> dict[str, Any]:
+    return {
         "period": period,
         "since": since,
         "until": until,
@@ -150,8 +122,3 @@ def _get_statistics(
         "cap": CAP,
         "include_bots": include_bots,
     }
-    statement = "get_kept_statistics" if database.is_folded(as_of) else "get_statistics"
-    with database.read() as connection:
-        cursor = connection.cursor(row_factory=dict_row)
-        row = cursor.execute(get_statement(statement), values, prepare=False).fetchall()[0]
-    return Statistics(interval=interval, since=since, as_of=as_of, **row)

@@ -38,31 +38,86 @@ FROM (VALUES
     ('user_sessions', 'trigger_log_session_insert'),
     ('user_sessions', 'trigger_log_session_update'),
     ('user_sessions', 'trigger_log_session_delete'),
-    ('user_sessions', 'trigger_log_session_truncate')
+    ('user_sessions', 'trigger_log_session_truncate'),
+    ('user_sessions', 'trigger_forget_erased_insert'),
+    ('user_sessions', 'trigger_forget_erased_update'),
+    ('metrics_audit', 'trigger_keep_audit')
 ) AS wanted (table_name, trigger_name)
 LEFT JOIN pg_trigger AS t ON t.tgrelid = to_regclass(wanted.table_name) AND t.tgname = wanted.trigger_name
 WHERE t.oid IS NULL OR t.tgenabled NOT IN ('O', 'A')
 ORDER BY 1, 2;
 
--- name: count_drifted_summaries
--- Customers whose counters are not what a recount gives; of a random sample, or of all.
-SELECT count(*)
-FROM (
-    SELECT user_id, total_sessions, total_orders, total_bookings, total_reviews, total_spent
+-- name: list_drifted_columns
+-- Which columns of how many summaries are not what a recount gives; of a random sample, or of all. Lifetimes hold what
+-- retention took; a last sign-in is lowered by nothing but erasure.
+WITH wanted AS MATERIALIZED (
+    SELECT *
     FROM user_activity_summary
     ORDER BY CASE WHEN :'most'::bigint IS NULL THEN 0 ELSE random() END
     LIMIT :'most'::bigint
-) AS kept
-CROSS JOIN LATERAL (
-    SELECT
-        (SELECT count(*) FROM user_sessions AS s WHERE s.user_id = kept.user_id AND NOT s.is_bot) AS sessions,
-        (SELECT count(*) FROM metrics_orders AS o WHERE o.user_id = kept.user_id AND o.is_counted) AS orders,
-        (SELECT COALESCE(sum(o.spent), 0) FROM metrics_orders AS o WHERE o.user_id = kept.user_id) AS spent,
-        (SELECT count(*) FROM metrics_bookings AS b WHERE b.user_id = kept.user_id AND b.is_counted) AS bookings,
-        (SELECT count(*) FROM reviews AS r WHERE r.user_id = kept.user_id) AS reviews
-) AS counted
-WHERE (kept.total_sessions, kept.total_orders, kept.total_bookings, kept.total_reviews, kept.total_spent)
-    IS DISTINCT FROM (counted.sessions, counted.orders, counted.bookings, counted.reviews, counted.spent);
+)
+SELECT drifted.column_name, count(*) AS customers
+FROM metrics_recount(ARRAY(SELECT user_id FROM wanted)) AS counted
+JOIN wanted AS kept ON kept.user_id = counted.user_id
+CROSS JOIN LATERAL (VALUES
+    ('total_sessions', kept.total_sessions IS DISTINCT FROM counted.total_sessions),
+    ('total_orders', kept.total_orders IS DISTINCT FROM counted.total_orders),
+    ('total_bookings', kept.total_bookings IS DISTINCT FROM counted.total_bookings),
+    ('total_reviews', kept.total_reviews IS DISTINCT FROM counted.total_reviews),
+    ('total_spent', kept.total_spent IS DISTINCT FROM counted.total_spent),
+    ('last_login_at', kept.last_login_at < counted.last_login_at
+        OR (kept.last_login_at IS NULL AND counted.last_login_at IS NOT NULL)),
+    ('last_order_at', kept.last_order_at IS DISTINCT FROM counted.last_order_at),
+    ('last_order_amount', kept.last_order_amount IS DISTINCT FROM counted.last_order_amount),
+    ('last_booking_at', kept.last_booking_at IS DISTINCT FROM counted.last_booking_at),
+    ('last_booking_service', kept.last_booking_service IS DISTINCT FROM counted.last_booking_service),
+    ('primary_device_type', kept.primary_device_type IS DISTINCT FROM counted.primary_device_type),
+    ('primary_browser', kept.primary_browser IS DISTINCT FROM counted.primary_browser),
+    ('primary_os', kept.primary_os IS DISTINCT FROM counted.primary_os)
+) AS drifted (column_name, is_drifted)
+WHERE drifted.is_drifted
+GROUP BY 1
+ORDER BY 2 DESC, 1;
+
+-- name: count_lost_summaries
+-- Customers of the shop without a summary, though nobody erased them.
+SELECT count(*)
+FROM users AS u
+WHERE NOT EXISTS (SELECT 1 FROM user_activity_summary AS s WHERE s.user_id = u.id)
+    AND NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = u.id);
+
+-- name: count_unpruned
+-- Sessions that retention would have removed long ago.
+SELECT count(*)
+FROM (
+    SELECT 1
+    FROM user_sessions
+    WHERE started_at < now() - :'age'::interval
+        AND COALESCE(ended_at, last_activity_at, started_at) < now() - :'age'::interval
+    LIMIT 100000
+) AS old;
+
+-- name: list_open_tables
+-- Tables of ours without row-level security; what stands in the ledger of migrations is no secret.
+SELECT c.relname
+FROM pg_class AS c
+WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('user_sessions'))
+    AND c.relkind = 'r'
+    AND (c.relname LIKE 'metrics\_%' OR c.relname IN ('user_sessions', 'user_activity_summary', 'user_device_counts'))
+    AND c.relname <> 'metrics_migrations'
+    AND NOT c.relrowsecurity
+ORDER BY c.relname;
+
+-- name: list_lost_policies
+-- Policies by which a customer sees the own rows and no other, that are not there.
+SELECT wanted.table_name, wanted.policy_name
+FROM (VALUES
+    ('user_sessions', 'metrics_own_sessions'),
+    ('user_activity_summary', 'metrics_own_summary')
+) AS wanted (table_name, policy_name)
+LEFT JOIN pg_policy AS p ON p.polrelid = to_regclass(wanted.table_name) AND p.polname = wanted.policy_name
+WHERE p.oid IS NULL
+ORDER BY 1, 2;
 
 -- name: count_unswept
 -- Sessions that timed out so long ago that a sweeper would have stored it.

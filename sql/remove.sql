@@ -42,6 +42,7 @@ DROP FUNCTION IF EXISTS metrics_reset_all_sessions(text);
 DROP FUNCTION IF EXISTS metrics_reset_customer(uuid, text);
 DROP FUNCTION IF EXISTS metrics_erase_customer(uuid, text);
 DROP FUNCTION IF EXISTS metrics_begin_erasure(uuid);
+DROP FUNCTION IF EXISTS metrics_export_person(uuid, text);
 DROP FUNCTION IF EXISTS metrics_count_traces(uuid);
 DROP FUNCTION IF EXISTS metrics_prune_sessions(timestamptz, text, integer);
 DROP FUNCTION IF EXISTS metrics_fold_step(text, interval, interval);

@@ -153,7 +153,8 @@ BEGIN
 
         UPDATE user_device_counts AS counts
         SET total_sessions = counts.total_sessions - change.went,
-            last_started_at = latest.started_at
+            -- A MERGE that moves some and removes others has none left at its first trigger, and the rest at its second.
+            last_started_at = COALESCE(latest.started_at, counts.last_started_at)
         FROM unnest(changes) AS change
         CROSS JOIN LATERAL (
             -- GREATEST passes over a NULL: of kept rows and of pruned ones there may be none.
@@ -261,7 +262,9 @@ SELECT 'metrics_period_customers', count(*)
 FROM metrics_period_customers
 WHERE user_id = only_user_id AND period IN ('daily', 'weekly', 'monthly')
 UNION ALL
-SELECT 'metrics_changes', count(*) FROM metrics_changes WHERE user_id = only_user_id
+SELECT 'metrics_changes', count(*)
+FROM metrics_changes
+WHERE user_id = only_user_id AND noun NOT IN ('order', 'booking')
 $$;
 
 CREATE FUNCTION public.metrics_csv_text(cell text) RETURNS text
@@ -601,10 +604,78 @@ BEGIN
     removed := removed || jsonb_build_object('user_activity_summary', found_rows);
     INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
     SELECT 'customer', -1, id, created_at FROM users WHERE id = only_user_id AND was_customer;
+    -- Where nothing is kept, nobody will ask the log.
+    DELETE FROM metrics_changes
+    WHERE user_id = only_user_id AND (SELECT folded_until IS NULL FROM metrics_fold);
     PERFORM metrics_write_audit(
         actor, 'erase', only_user_id::text, (SELECT sum(value::bigint) FROM jsonb_each_text(removed))::bigint, removed
     );
     RETURN QUERY SELECT key, value::bigint FROM jsonb_each_text(removed);
+END
+$$;
+
+CREATE FUNCTION public.metrics_export_person(only_user_id uuid, actor text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    person jsonb;
+    found_sessions bigint;
+BEGIN
+    SELECT count(*) INTO found_sessions FROM user_sessions WHERE user_id = only_user_id;
+    SELECT jsonb_build_object(
+        'id', u.id,
+        'exported_at', now(),
+        'customer', jsonb_build_object(
+            'email', u.email, 'first_name', u.first_name, 'last_name', u.last_name, 'phone', u.phone, 'city', u.city,
+            'country', u.country, 'registered_at', u.created_at
+        ),
+        'summary', (
+            SELECT to_jsonb(summary) - ARRAY['id', 'user_id']
+            FROM user_activity_summary AS summary WHERE summary.user_id = u.id
+        ),
+        'sessions', (
+            SELECT COALESCE(jsonb_agg(to_jsonb(s) - ARRAY['user_id'] ORDER BY s.started_at DESC, s.id DESC), '[]')
+            FROM (
+                SELECT
+                    id, user_id, started_at, last_activity_at, ended_at, end_reason, device_type, browser_name,
+                    browser_version, os_name, os_version, metrics_mask_ip(ip_address) AS ip_address, country, city,
+                    landing_page, referrer, user_agent, is_bot, identity_verified
+                FROM user_sessions
+            ) AS s
+            WHERE s.user_id = u.id
+        ),
+        'earlier_sessions', (
+            SELECT COALESCE(jsonb_agg(to_jsonb(p) - ARRAY['user_id'] ORDER BY p.last_started_at DESC), '[]')
+            FROM metrics_pruned_customers AS p WHERE p.user_id = u.id
+        ),
+        'orders', (
+            SELECT COALESCE(jsonb_agg(to_jsonb(o) ORDER BY o.created_at DESC, o.id), '[]')
+            FROM (
+                SELECT id, total_amount, status, payment_status, created_at FROM orders WHERE user_id = only_user_id
+            ) AS o
+        ),
+        'bookings', (
+            SELECT COALESCE(jsonb_agg(to_jsonb(b) ORDER BY b.created_at DESC, b.id), '[]')
+            FROM (
+                SELECT b.id, COALESCE(service.title, b.service_type) AS service, b.status, b.total_amount, b.created_at
+                FROM service_bookings AS b
+                LEFT JOIN services AS service ON service.id = b.service_id
+                WHERE b.user_id = only_user_id
+            ) AS b
+        ),
+        'reviews', (
+            SELECT COALESCE(jsonb_agg(to_jsonb(r) ORDER BY r.created_at DESC, r.id), '[]')
+            FROM (SELECT id, product_id, rating, created_at FROM reviews WHERE user_id = only_user_id) AS r
+        ),
+        'erased_at', (SELECT e.erased_at FROM metrics_erasures AS e WHERE e.user_id = u.id)
+    ) INTO person
+    FROM users AS u
+    WHERE u.id = only_user_id;
+    IF person IS NOT NULL THEN
+        PERFORM metrics_write_audit(actor, 'export person', only_user_id::text, found_sessions);
+    END IF;
+    RETURN person;
 END
 $$;
 
@@ -1265,6 +1336,7 @@ BEGIN
     UPDATE metrics_retention
     SET ran_at = now(),
         kept_since = GREATEST(kept_since, (SELECT max(s.started_at) FROM unnest(gone) AS s)),
+        first_started_at = LEAST(first_started_at, (SELECT min(s.started_at) FROM unnest(gone) AS s)),
         total_pruned = total_pruned + cardinality(gone);
     RETURN QUERY SELECT (s).* FROM unnest(gone) AS s;
 END
@@ -1395,7 +1467,7 @@ BEGIN
         metrics_pruned_places;
     TRUNCATE user_sessions;
     UPDATE user_activity_summary SET last_login_at = NULL, updated_at = now() WHERE last_login_at IS NOT NULL;
-    UPDATE metrics_retention SET kept_since = NULL, total_pruned = 0;
+    UPDATE metrics_retention SET kept_since = NULL, first_started_at = NULL, total_pruned = 0;
     UPDATE metrics_fold SET folded_until = NULL;
     PERFORM metrics_write_audit(
         actor, 'reset', 'all sessions', (SELECT sum(value::bigint) FROM jsonb_each_text(removed))::bigint, removed
@@ -2346,6 +2418,7 @@ CREATE VIEW public.metrics_registrations AS
 CREATE TABLE public.metrics_retention (
     id boolean DEFAULT true NOT NULL,
     kept_since timestamp with time zone,
+    first_started_at timestamp with time zone,
     ran_at timestamp with time zone,
     total_pruned bigint DEFAULT 0 NOT NULL,
     CONSTRAINT metrics_retention_id_check CHECK (id)
@@ -2695,6 +2768,9 @@ GRANT ALL ON FUNCTION public.metrics_end_sessions(beacons json, timeout interval
 
 REVOKE ALL ON FUNCTION public.metrics_erase_customer(only_user_id uuid, actor text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metrics_erase_customer(only_user_id uuid, actor text) TO metrics_admin;
+
+REVOKE ALL ON FUNCTION public.metrics_export_person(only_user_id uuid, actor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_export_person(only_user_id uuid, actor text) TO metrics_admin;
 
 REVOKE ALL ON FUNCTION public.metrics_fold_customers(until timestamp with time zone) FROM PUBLIC;
 

@@ -15,7 +15,8 @@ from metrics.customers import CustomerQuery, count_customers, get_customer, list
 from metrics.database import Database
 from metrics.devices import list_shares, list_versions
 from metrics.folder import Folder
-from metrics.statistics import get_previous_statistics, get_statistics, list_series
+from metrics.series import list_series
+from metrics.statistics import get_previous_statistics, get_statistics
 from metrics.viewer import Viewer
 
 ADA = Viewer("ada@shop.example", "admin")

@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
-from metrics.check import check
+from metrics.check import CHECKER, check
 from metrics.database import Database, SchemaMissing
+from metrics.rebuild import rebuild
+from metrics.retention import prune_sessions
 from metrics.settings import PROJECT
 from tests.fold import fold
 from tests.shop import fill_shop
@@ -18,6 +20,7 @@ def fixture_shop(any_database: Database) -> Database:
     with any_database.write() as connection:
         fill_shop(connection, any_database.now())
         connection.execute("SELECT metrics_sweep_sessions('30 min', '1 day', 100000)")
+    prune_sessions(any_database, CHECKER)
     fold(any_database)
     return any_database
 
@@ -45,6 +48,13 @@ def test_it_finds_nothing_where_all_is_well(shop: Database) -> None:
             "INSERT INTO user_sessions (session_id, started_at) VALUES ('silent', now() - interval '2 hours')",
             "1 sessions went silent long ago",
         ),
+        ("ALTER TABLE metrics_audit DISABLE ROW LEVEL SECURITY", "metrics_audit has no row-level security"),
+        ("DROP POLICY metrics_own_sessions ON user_sessions", "The policy metrics_own_sessions on user_sessions"),
+        (
+            "INSERT INTO user_sessions (session_id, started_at, ended_at)"
+            " VALUES ('old', now() - interval '93 days', now() - interval '93 days')",
+            "1 sessions are older than the 90 days",
+        ),
     ],
 )
 def test_it_says_what_is_not(shop: Database, deed: str, sentence: str) -> None:
@@ -52,6 +62,25 @@ def test_it_says_what_is_not(shop: Database, deed: str, sentence: str) -> None:
         connection.execute(deed)
     [finding] = check(shop)
     assert sentence in finding
+
+
+@pytest.mark.parametrize(
+    ("deed", "sentence"),
+    [
+        ("UPDATE user_activity_summary SET total_orders = total_orders + 1", "in total_orders"),
+        ("UPDATE user_activity_summary SET primary_os = 'BeOS'", "in primary_os"),
+        ("UPDATE user_activity_summary SET last_login_at = NULL", "in last_login_at"),
+        ("DELETE FROM user_activity_summary WHERE total_orders > 0", "have no summary"),
+        ("UPDATE metrics_period_sessions SET sessions = sessions + 1", "total_sessions of Last 24 Hours is"),
+        ("UPDATE metrics_period_totals SET orders = orders + 1", "orders_in_period of Last 24 Hours is"),
+    ],
+)
+def test_drift_is_named_and_a_rebuild_repairs_it(shop: Database, deed: str, sentence: str) -> None:
+    with shop.write() as connection:
+        connection.execute(deed)
+    assert any(sentence in finding for finding in check(shop)), list(check(shop))
+    rebuild(shop)
+    assert not list(check(shop, full=True))
 
 
 def test_the_command_exits_with_1_and_a_hint(shop: Database) -> None:

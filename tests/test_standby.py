@@ -20,9 +20,10 @@ from metrics.database import Database, DatabaseAway
 from metrics.demo import fill_shop
 from metrics.devices import list_shares
 from metrics.embedded import start_embedded, stop_embedded
+from metrics.series import list_series
 from metrics.sessions import count_online
 from metrics.settings import load_settings
-from metrics.statistics import get_previous_statistics, get_statistics, list_series
+from metrics.statistics import get_previous_statistics, get_statistics
 from tests.conftest import add_customer
 from tests.fold import ADA, EVERY, find_differences, fold
 

@@ -22,8 +22,9 @@ from metrics.customers import (
     list_customers,
 )
 from metrics.devices import list_shares, list_versions
+from metrics.series import list_series
 from metrics.sessions import count_online
-from metrics.statistics import get_previous_statistics, get_statistics, list_series
+from metrics.statistics import get_previous_statistics, get_statistics
 from metrics.viewer import Viewer
 from tests import recount, recount_periods
 from tests.conftest import Server

@@ -14,7 +14,8 @@ from metrics.display import (
     format_percent,
     format_plural,
 )
-from metrics.statistics import Point, Statistics
+from metrics.series import Point
+from metrics.statistics import Statistics
 from pages.widgets.database import get_settings
 from pages.widgets.definitions import define
 

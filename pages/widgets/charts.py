@@ -10,7 +10,7 @@ import streamlit as st
 from metrics.choices import INTERVALS
 from metrics.devices import Share
 from metrics.display import format_percent
-from metrics.statistics import Point
+from metrics.series import Point
 from pages.widgets.text import plain, plotly_text
 
 # Readable on white and on black: a label inside a theme's own default colour is not.

@@ -58,6 +58,8 @@ CREATE TABLE metrics_pruned_places (
 CREATE TABLE metrics_retention (
     id boolean PRIMARY KEY DEFAULT true CHECK (id),
     kept_since timestamptz,
+    -- When the first session of all began, whose detail is gone.
+    first_started_at timestamptz,
     ran_at timestamptz,
     total_pruned bigint NOT NULL DEFAULT 0
 );

@@ -39,7 +39,8 @@ BEGIN
 
         UPDATE user_device_counts AS counts
         SET total_sessions = counts.total_sessions - change.went,
-            last_started_at = latest.started_at
+            -- A MERGE that moves some and removes others has none left at its first trigger, and the rest at its second.
+            last_started_at = COALESCE(latest.started_at, counts.last_started_at)
         FROM unnest(changes) AS change
         CROSS JOIN LATERAL (
             -- GREATEST passes over a NULL: of kept rows and of pruned ones there may be none.

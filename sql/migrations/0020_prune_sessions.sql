@@ -114,6 +114,7 @@ BEGIN
     UPDATE metrics_retention
     SET ran_at = now(),
         kept_since = GREATEST(kept_since, (SELECT max(s.started_at) FROM unnest(gone) AS s)),
+        first_started_at = LEAST(first_started_at, (SELECT min(s.started_at) FROM unnest(gone) AS s)),
         total_pruned = total_pruned + cardinality(gone);
     RETURN QUERY SELECT (s).* FROM unnest(gone) AS s;
 END

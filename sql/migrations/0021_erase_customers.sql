@@ -41,7 +41,10 @@ SELECT 'metrics_period_customers', count(*)
 FROM metrics_period_customers
 WHERE user_id = only_user_id AND period IN ('daily', 'weekly', 'monthly')
 UNION ALL
-SELECT 'metrics_changes', count(*) FROM metrics_changes WHERE user_id = only_user_id
+-- An order or booking that passes through is the shop's, as its row is.
+SELECT 'metrics_changes', count(*)
+FROM metrics_changes
+WHERE user_id = only_user_id AND noun NOT IN ('order', 'booking')
 $$;
 
 -- The first half: from its commit on, nothing new of this customer is stored. It waits for whoever is storing something.
@@ -95,6 +98,9 @@ BEGIN
     removed := removed || jsonb_build_object('user_activity_summary', found_rows);
     INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
     SELECT 'customer', -1, id, created_at FROM users WHERE id = only_user_id AND was_customer;
+    -- Where nothing is kept, nobody will ask the log.
+    DELETE FROM metrics_changes
+    WHERE user_id = only_user_id AND (SELECT folded_until IS NULL FROM metrics_fold);
     PERFORM metrics_write_audit(
         actor, 'erase', only_user_id::text, (SELECT sum(value::bigint) FROM jsonb_each_text(removed))::bigint, removed
     );
@@ -165,7 +171,7 @@ BEGIN
         metrics_pruned_places;
     TRUNCATE user_sessions;
     UPDATE user_activity_summary SET last_login_at = NULL, updated_at = now() WHERE last_login_at IS NOT NULL;
-    UPDATE metrics_retention SET kept_since = NULL, total_pruned = 0;
+    UPDATE metrics_retention SET kept_since = NULL, first_started_at = NULL, total_pruned = 0;
     UPDATE metrics_fold SET folded_until = NULL;
     PERFORM metrics_write_audit(
         actor, 'reset', 'all sessions', (SELECT sum(value::bigint) FROM jsonb_each_text(removed))::bigint, removed
@@ -174,33 +180,100 @@ BEGIN
 END
 $$;
 
+-- All that we and the shop's tables we read know of a person, for the person; NULL for nobody we know. Never the
+-- tracker's own session id, and addresses as people may see them.
+CREATE FUNCTION metrics_export_person(only_user_id uuid, actor text) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+    person jsonb;
+    found_sessions bigint;
+BEGIN
+    SELECT count(*) INTO found_sessions FROM user_sessions WHERE user_id = only_user_id;
+    SELECT jsonb_build_object(
+        'id', u.id,
+        'exported_at', now(),
+        'customer', jsonb_build_object(
+            'email', u.email, 'first_name', u.first_name, 'last_name', u.last_name, 'phone', u.phone, 'city', u.city,
+            'country', u.country, 'registered_at', u.created_at
+        ),
+        'summary', (
+            SELECT to_jsonb(summary) - ARRAY['id', 'user_id']
+            FROM user_activity_summary AS summary WHERE summary.user_id = u.id
+        ),
+        'sessions', (
+            SELECT COALESCE(jsonb_agg(to_jsonb(s) - ARRAY['user_id'] ORDER BY s.started_at DESC, s.id DESC), '[]')
+            FROM (
+                SELECT
+                    id, user_id, started_at, last_activity_at, ended_at, end_reason, device_type, browser_name,
+                    browser_version, os_name, os_version, metrics_mask_ip(ip_address) AS ip_address, country, city,
+                    landing_page, referrer, user_agent, is_bot, identity_verified
+                FROM user_sessions
+            ) AS s
+            WHERE s.user_id = u.id
+        ),
+        'earlier_sessions', (
+            SELECT COALESCE(jsonb_agg(to_jsonb(p) - ARRAY['user_id'] ORDER BY p.last_started_at DESC), '[]')
+            FROM metrics_pruned_customers AS p WHERE p.user_id = u.id
+        ),
+        'orders', (
+            SELECT COALESCE(jsonb_agg(to_jsonb(o) ORDER BY o.created_at DESC, o.id), '[]')
+            FROM (
+                SELECT id, total_amount, status, payment_status, created_at FROM orders WHERE user_id = only_user_id
+            ) AS o
+        ),
+        'bookings', (
+            SELECT COALESCE(jsonb_agg(to_jsonb(b) ORDER BY b.created_at DESC, b.id), '[]')
+            FROM (
+                SELECT b.id, COALESCE(service.title, b.service_type) AS service, b.status, b.total_amount, b.created_at
+                FROM service_bookings AS b
+                LEFT JOIN services AS service ON service.id = b.service_id
+                WHERE b.user_id = only_user_id
+            ) AS b
+        ),
+        'reviews', (
+            SELECT COALESCE(jsonb_agg(to_jsonb(r) ORDER BY r.created_at DESC, r.id), '[]')
+            FROM (SELECT id, product_id, rating, created_at FROM reviews WHERE user_id = only_user_id) AS r
+        ),
+        'erased_at', (SELECT e.erased_at FROM metrics_erasures AS e WHERE e.user_id = u.id)
+    ) INTO person
+    FROM users AS u
+    WHERE u.id = only_user_id;
+    IF person IS NOT NULL THEN
+        PERFORM metrics_write_audit(actor, 'export person', only_user_id::text, found_sessions);
+    END IF;
+    RETURN person;
+END
+$$;
+
+REVOKE ALL ON FUNCTION metrics_export_person(uuid, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION metrics_count_traces(uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION metrics_begin_erasure(uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION metrics_erase_customer(uuid, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION metrics_reset_customer(uuid, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION metrics_reset_all_sessions(text) FROM PUBLIC;
 DO $$
+DECLARE
+    stranger text;
+    deed text;
 BEGIN
     IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'metrics_admin') THEN
         GRANT EXECUTE ON FUNCTION metrics_count_traces(uuid), metrics_begin_erasure(uuid),
-            metrics_erase_customer(uuid, text), metrics_reset_customer(uuid, text), metrics_reset_all_sessions(text)
+            metrics_erase_customer(uuid, text), metrics_reset_customer(uuid, text), metrics_reset_all_sessions(text),
+            metrics_export_person(uuid, text)
             TO metrics_admin;
-        -- Supabase grants what is new to the roles of its public API: REVOKE from PUBLIC leaves those.
     END IF;
-    DECLARE
-        stranger text;
-        deed text;
-    BEGIN
-        FOREACH stranger IN ARRAY ARRAY['anon', 'authenticated'] LOOP
-            CONTINUE WHEN NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = stranger);
-            FOREACH deed IN ARRAY ARRAY[
-                'metrics_count_traces(uuid)', 'metrics_begin_erasure(uuid)', 'metrics_erase_customer(uuid, text)',
-                'metrics_reset_customer(uuid, text)', 'metrics_reset_all_sessions(text)',
-                'metrics_prune_sessions(timestamptz, text, integer)'
-            ] LOOP
-                EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I', deed, stranger);
-            END LOOP;
+    -- Supabase grants what is new to the roles of its public API too.
+    FOREACH stranger IN ARRAY ARRAY['anon', 'authenticated'] LOOP
+        CONTINUE WHEN NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = stranger);
+        FOREACH deed IN ARRAY ARRAY[
+            'metrics_count_traces(uuid)', 'metrics_begin_erasure(uuid)', 'metrics_erase_customer(uuid, text)',
+            'metrics_reset_customer(uuid, text)', 'metrics_reset_all_sessions(text)',
+            'metrics_export_person(uuid, text)', 'metrics_prune_sessions(timestamptz, text, integer)'
+        ] LOOP
+            EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I', deed, stranger);
         END LOOP;
-    END;
+    END LOOP;
 END
 $$;
