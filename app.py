@@ -21,16 +21,10 @@ from metrics.embedded import EmbeddedError
 from metrics.gate import Gate
 from metrics.install import close_installation, get_installation
 from metrics.settings import SettingError, load_settings
+from pages.widgets.signin import SignInError, make_sign_in, wants_sign_in
 
 HERE = Path(__file__).resolve().parent
 STATIC = Path(st.__file__).parent / "static"
-
-
-def wants_sign_in() -> bool:
-    """Whether secrets.toml has an [auth] section; one that cannot be read may have."""
-    if st.secrets.load_if_toml_exists():
-        return "auth" in st.secrets
-    return any(Path(file).exists() for file in st.get_option("secrets.files"))
 
 
 def refuse_to_start(sentence: str) -> None:
@@ -68,14 +62,20 @@ except (SettingError, DatabaseError) as error:
     refuse_to_start(str(error))
 # Unset, it would be every address of this machine.
 address = st.get_option("server.address") or ""
-if not is_loopback(address):
+sign_in = None
+if wants_sign_in():
+    try:
+        sign_in = make_sign_in(settings)
+    except SignInError as error:
+        refuse_to_start(str(error))
+elif not is_loopback(address):
     refuse_to_start(f"server.address is {address!r}: without sign-in the dashboard serves 127.0.0.1 only")
 
 app = st.App(
     HERE / "pages" / "_frame.py",
     routes=list_routes(get_installation),
     middleware=[
-        Middleware(Gate, wants_sign_in=wants_sign_in, index=STATIC / "index.html"),
+        Middleware(Gate, sign_in=sign_in, index=STATIC / "index.html"),
         Middleware(Bundles, folder=STATIC),
     ],
     lifespan=open_and_close,

@@ -1,4 +1,4 @@
-"""The commands: `python -m metrics migrate`, `demo`, `run`, `fold` and `endpoint`."""
+"""The commands: `migrate`, `demo`, `run`, `endpoint`, `fold` and `export`, and those of `upkeep`."""
 
 import argparse
 import asyncio
@@ -15,7 +15,9 @@ from metrics.customers import CustomerQuery
 from metrics.database import DatabaseError, open_database
 from metrics.embedded import EmbeddedError
 from metrics.ports import PortTaken
+from metrics.privacy import ErasureIncomplete, PersonNotFound
 from metrics.settings import SettingError, load_settings
+from metrics.upkeep import add_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = chosen.command
     try:
         return command(chosen)
-    except (SettingError, EmbeddedError, DatabaseError, PortTaken) as error:
+    except (SettingError, EmbeddedError, DatabaseError, PortTaken, PersonNotFound, ErasureIncomplete) as error:
         print(error, file=sys.stderr)
         return 1
     except psycopg.Error as error:
@@ -62,10 +64,6 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--port", type=int, choices=range(1, 65536), default=8501, metavar="PORT")
     run.set_defaults(command=run_dashboard)
 
-    check = commands.add_parser("check", help="is this installation sound? Exit 1 and one sentence for each finding")
-    check.add_argument("--full", action="store_true", help="count every customer anew, not a sample")
-    check.set_defaults(command=run_check)
-
     export = commands.add_parser("export", help="write customers or sessions to a file, as the pages' downloads do")
     export.add_argument("noun", choices=("customers", "sessions"))
     export.add_argument("--format", choices=("csv", "parquet"), default="csv")
@@ -87,6 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     endpoint = commands.add_parser("endpoint", help="start the beacon endpoint alone")
     endpoint.set_defaults(command=run_endpoint)
+    add_commands(commands)
     return parser
 
 
@@ -129,22 +128,6 @@ def run_dashboard(arguments: argparse.Namespace) -> int:
     from metrics.run import run_all
 
     return run_all(arguments.port)
-
-
-def run_check(arguments: argparse.Namespace) -> int:
-    """Prints what is not as it should be; 1 where there is such a thing."""
-    from metrics.check import check
-
-    database = open_database(load_settings())
-    try:
-        findings = list(check(database, full=arguments.full))
-    finally:
-        database.close()
-    for finding in findings:
-        print(finding)
-    if not findings:
-        print("all is well")
-    return 1 if findings else 0
 
 
 def run_export(arguments: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import psycopg
-from psycopg.rows import scalar_row, tuple_row
+from psycopg.rows import tuple_row
 
 from metrics.choices import INTERVALS
 from metrics.database import Database, SchemaMissing

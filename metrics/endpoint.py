@@ -32,6 +32,7 @@ from metrics.origins import Origins
 from metrics.place import Places
 from metrics.ports import BACKLOG, ENDPOINT_ADVICE, listen
 from metrics.recorder import Recorder
+from metrics.retention import Pruner
 from metrics.settings import Settings
 from metrics.statements import get_statement
 from metrics.sweeper import Sweeper
@@ -82,7 +83,7 @@ class Protocol(HttpToolsProtocol):
 
 
 def make_app(settings: Settings, url: str, *, chores: Sequence[Chore] | None = None) -> Starlette:
-    """The ASGI app over the database at that URL, with a sweeper and a folder unless other chores are given.
+    """The ASGI app over the database at that URL, with sweeper, folder and pruner unless other chores are given.
 
     Raises SettingError for a setting that cannot be used.
     """
@@ -97,7 +98,7 @@ def make_app(settings: Settings, url: str, *, chores: Sequence[Chore] | None = N
     )
     recorder = Recorder(settings, url)
     if chores is None:
-        chores = (Sweeper(settings, url), Folder(settings, url))
+        chores = (Sweeper(settings, url), Folder(settings, url), Pruner(settings, url))
     door = Door(
         origins=Origins(settings.allowed_origins),
         addresses=Addresses(settings.trusted_proxies, settings.ip_storage),

@@ -8,37 +8,47 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import anyio.to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metrics.address import is_loopback
+from metrics.admission import (
+    CALLBACK_PATH,
+    HEADER,
+    LOCAL,
+    LOGOUT_PATH,
+    SIGN_IN_PATHS,
+    Admission,
+    Refused,
+    SignIn,
+)
 
 # Streamlit's own routes that tell a stranger something and that no page of ours needs.
 CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent")
+# What a load balancer asks, and what says nothing of the shop.
+HEALTH_PATHS = ("/healthz", "/_stcore/health")
 LOGGER = logging.getLogger(__name__)
 
 
 class Gate:
-    """ASGI middleware, outermost: loopback only while there is no sign-in, and nobody at all before one is set up."""
+    """ASGI middleware, outermost: this machine alone while there is no sign-in, else nobody who did not sign in.
 
-    def __init__(self, app: ASGIApp, *, wants_sign_in: Callable[[], bool], index: Path) -> None:
+    Whoever it lets in is named in a header of its own, which pages and routes read; none is taken from a browser.
+    """
+
+    def __init__(self, app: ASGIApp, *, sign_in: SignIn | None, index: Path) -> None:
         self._app = app
-        self._wants_sign_in = wants_sign_in
-        self._headers = make_headers(index.read_text(encoding="utf-8"))
+        self._sign_in = sign_in
+        self._headers = make_headers(index.read_text(encoding="utf-8"), sign_in is not None and sign_in.is_secure)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
-            return
-        refusal = self._refuse(scope)
-        if refusal and scope["type"] == "websocket":
-            # Closing before accepting: the browser sees 403, and the script never starts.
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal[1][:120]})
             return
         started = False
 
@@ -49,8 +59,20 @@ class Gate:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
+                if self._sign_in and scope["path"] == CALLBACK_PATH:
+                    self._sign_in.come_back(Headers(scope=scope), headers)
             await send(message)
 
+        scope["headers"] = [(name, value) for name, value in scope["headers"] if name != HEADER.encode()]
+        refusal = self._refuse(scope) or await self._admit(scope)
+        if refusal and scope["type"] == "websocket":
+            # Closing before accepting: the browser sees 403, and the script never starts.
+            await send({"type": "websocket.close", "code": 1008, "reason": refusal[1][:120]})
+            return
+        if refusal and refusal[0] == 401 and self._sign_in and wants_page(scope):
+            location = self._sign_in.send_to_login(scope["path"], scope["query_string"].decode("latin-1"))
+            await _answer(scope, send_with_headers, 302, refusal[1], location)
+            return
         if refusal:
             await _answer(scope, send_with_headers, *refusal)
             return
@@ -69,21 +91,45 @@ class Gate:
         host = headers.get("host", "")
         name = read_host(f"//{host}")
         client = (scope.get("client") or ("", 0))[0]
-        if not is_loopback(name):
-            return 403, f"The host is {name[:60]!r}: open the dashboard as 127.0.0.1 or localhost"
+        known = "127.0.0.1 or localhost" if self._sign_in is None else self._sign_in.host
+        # What watches a machine asks by its address.
+        is_watched = self._sign_in is not None and scope["path"] in HEALTH_PATHS
+        if not (is_loopback(name) or is_watched or (self._sign_in and name == self._sign_in.host)):
+            return 403, f"The host is {name[:60]!r}: open the dashboard as {known}"
         if is_foreign(headers, host):
             origin = headers.get("origin", "another site")
             return 403, f"The origin is {origin[:80]!r}: only the dashboard's own pages may ask"
-        if not is_loopback(client):
+        if self._sign_in is None and not is_loopback(client):
             return 403, "Without sign-in the dashboard answers on its own machine only"
-        if self._wants_sign_in():
-            return (
-                401,
-                "Sign-in is configured, and this release cannot sign anybody in: remove [auth] to use it locally",
-            )
         if scope["path"].startswith(CLOSED_PATHS):
             return 404, "Nothing is here"
         return None
+
+    async def _admit(self, scope: Scope) -> tuple[int, str] | None:
+        """Names whoever asks in the header; the refusal of a stranger."""
+        headers = Headers(scope=scope)
+        admission: Admission | None = LOCAL
+        if self._sign_in:
+            path = scope["path"]
+            if scope["type"] == "http" and (path in HEALTH_PATHS or path in SIGN_IN_PATHS):
+                return None
+            if scope["type"] == "http" and path.startswith("/api/") and "authorization" in headers:
+                # The route looks at the key.
+                return None
+            try:
+                # In a thread, because a sign-out everywhere is asked of the database.
+                admission = await anyio.to_thread.run_sync(self._sign_in.admit, headers)
+            except Refused as refused:
+                return 403, f"{refused} (sign out: {LOGOUT_PATH})"
+        if admission is None:
+            return 401, "Nobody is signed in: open the dashboard in a browser and sign in"
+        scope["headers"] = [*scope["headers"], (HEADER.encode(), admission.write().encode())]
+        return None
+
+
+def wants_page(scope: Scope) -> bool:
+    """Whether a person at a browser asks, who can be sent to sign in."""
+    return scope["method"] in ("GET", "HEAD") and "text/html" in Headers(scope=scope).get("accept", "")
 
 
 def read_host(url: str) -> str:
@@ -105,7 +151,7 @@ def is_foreign(headers: Headers, host: str) -> bool:
     return site not in ("none", "same-origin") and headers.get("sec-fetch-mode") != "navigate"
 
 
-def make_headers(index: str) -> dict[str, str]:
+def make_headers(index: str, is_secure: bool = False) -> dict[str, str]:
     """What every answer carries; the page's inline scripts are allowed by hashes made here, so that upgrades work."""
     scripts = re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", index, re.DOTALL)
     hashes = " ".join(
@@ -124,7 +170,8 @@ def make_headers(index: str) -> dict[str, str]:
         "form-action 'self'",
         "object-src 'none'",
     )
-    return {
+    transport = {"Strict-Transport-Security": "max-age=31536000"} if is_secure else {}
+    return transport | {
         "Content-Security-Policy": "; ".join(policy),
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
@@ -135,7 +182,9 @@ def make_headers(index: str) -> dict[str, str]:
     }
 
 
-async def _answer(scope: Scope, send: Send, status: int, sentence: str) -> None:
+async def _answer(
+    scope: Scope, send: Send, status: int, sentence: str, more: list[tuple[bytes, bytes]] | None = None
+) -> None:
     """The sentence alone for a person at a browser, in JSON for a script."""
     for_person = "text/html" in Headers(scope=scope).get("accept", "")
     body = sentence.encode() if for_person else json.dumps({"error": sentence}).encode()
@@ -143,6 +192,7 @@ async def _answer(scope: Scope, send: Send, status: int, sentence: str) -> None:
         (b"content-type", b"text/plain; charset=utf-8" if for_person else b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
+        *(more or []),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -13,8 +13,8 @@ from psycopg.rows import class_row, dict_row, scalar_row
 
 from metrics import meters
 from metrics.audit import write_audit
-from metrics.chores import Chore
 from metrics.choices import go_back
+from metrics.chores import Chore
 from metrics.database import Database
 from metrics.settings import Settings
 from metrics.statements import get_statement

@@ -108,6 +108,25 @@ def count_online(database: Database, viewer: Viewer, *, as_of: datetime | None =
         return cursor.execute(get_statement("count_online"), values).fetchall()[0]
 
 
+def count_exported_sessions(
+    database: Database,
+    viewer: Viewer,
+    *,
+    user_id: UUID | None = None,
+    interval: str = "all",
+    as_of: datetime | None = None,
+) -> int:
+    """How many sessions `export_sessions` writes."""
+    demand_viewer(viewer)
+    as_of = as_of or database.now()
+    since = choose(INTERVALS, "interval", interval).get_since(as_of)
+    values = {"user_id": user_id, "since": since, "as_of": as_of}
+    with database.read() as connection:
+        cursor = connection.cursor(row_factory=scalar_row)
+        count: int = cursor.execute(get_statement("count_exported_sessions"), values, prepare=False).fetchall()[0]
+    return count
+
+
 def export_sessions(
     database: Database,
     viewer: Viewer,

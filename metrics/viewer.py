@@ -46,5 +46,5 @@ def get_masks(viewer: Viewer) -> dict[str, str]:
         "mask_email": "metrics_mask_email",
         "mask_phone": "metrics_mask_phone",
         "mask_name": "metrics_mask_name",
-        "names_only": "true",
+        "names_only": "true" if viewer.role == "analyst" else "false",
     }

@@ -1,18 +1,19 @@
-"""Devices & browsers: what the sessions of the interval came on, family by family, and the versions of one."""
+"""Devices & browsers: what the sessions of the interval came on and from where, family by family, and over time."""
 
 from datetime import datetime
 
 import streamlit as st
 
 from metrics.choices import DIMENSIONS, INTERVALS
-from metrics.devices import Share, list_shares, list_versions
+from metrics.devices import Place, Share, SharePoint, list_places, list_share_series, list_shares, list_versions
 from metrics.display import format_count, format_device, format_percent, format_time
 from metrics.viewer import Viewer
 from pages.widgets.charts import show_share_table, show_shares
 from pages.widgets.database import explain_trouble, get_database, get_timezone
 from pages.widgets.definitions import define
 from pages.widgets.filters import get_interval, show_bots_toggle
-from pages.widgets.state import show_notes
+from pages.widgets.share_charts import name_points, show_places, show_share_lines, show_share_series_table
+from pages.widgets.state import read_choice, show_notes, write_url
 from pages.widgets.text import md, plain
 from pages.widgets.viewer import gate
 
@@ -31,6 +32,21 @@ def read_shares(viewer: Viewer, interval: str, include_bots: bool) -> tuple[date
         dimension: list_shares(database, viewer, dimension, interval, as_of=as_of, include_bots=include_bots)
         for dimension in DIMENSIONS
     }
+
+
+# These two read the rows of the interval, which takes a while over all time of a large shop.
+@st.cache_data(ttl=60, max_entries=16, scope="session", show_spinner=False)
+def read_series(viewer: Viewer, dimension: str, interval: str, include_bots: bool, as_of: datetime) -> list[SharePoint]:
+    """The shares of a dimension over time."""
+    return list_share_series(get_database(), viewer, dimension, interval, as_of=as_of, include_bots=include_bots)
+
+
+@st.cache_data(ttl=60, max_entries=16, scope="session", show_spinner=False)
+def read_places(viewer: Viewer, interval: str, include_bots: bool, as_of: datetime) -> tuple[list[Place], list[Place]]:
+    """Countries and cities."""
+    database = get_database()
+    countries = list_places(database, viewer, interval, "country", as_of=as_of, include_bots=include_bots)
+    return countries, list_places(database, viewer, interval, "city", as_of=as_of, include_bots=include_bots)
 
 
 def name_family(dimension: str, value: str) -> str:
@@ -91,6 +107,51 @@ def show_dimension(
                 show_share_table(named, label)
 
 
+@st.fragment(parallel=True)
+def show_over_time(viewer: Viewer, interval: str, include_bots: bool, as_of: datetime) -> None:
+    """How the shares of one dimension move; another dimension runs only this part again."""
+    with st.container(border=True):
+        bucket = INTERVALS[interval].bucket
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**Share over time** :gray[per {bucket}]", help=define("share_series"), width="content")
+            st.space("stretch")
+            st.segmented_control(
+                "Share over time of",
+                list(DIMENSIONS),
+                format_func=lambda key: DIMENSIONS[key].label,
+                key="over",
+                required=True,
+                label_visibility="collapsed",
+            )
+        write_url(over="device")
+        dimension = str(st.session_state["over"])
+        with explain_trouble("over-time"), st.skeleton(height=320):
+            found = read_series(viewer, dimension, interval, include_bots, as_of)
+            if not found:
+                st.caption("No session of this interval is kept in detail.")
+                return
+            points = name_points(found, {point.value: name_family(dimension, point.value) for point in found})
+            show_share_lines(points, interval, DIMENSIONS[dimension].label)
+            table = st.expander("As a table", key="table-over-time", on_change="rerun", type="compact")
+            if table.open:
+                with table:
+                    show_share_series_table(points, interval)
+
+
+@st.fragment(parallel=True)
+def show_all_places(viewer: Viewer, interval: str, include_bots: bool, as_of: datetime) -> None:
+    """Countries and cities side by side."""
+    with explain_trouble("places"), st.skeleton(height=320):
+        countries, cities = read_places(viewer, interval, include_bots, as_of)
+        with st.grid(2, min_column_width=320):
+            with st.container(border=True, height="stretch"):
+                st.markdown("**Countries**", help=define("places"))
+                show_places(countries, "Country")
+            with st.container(border=True, height="stretch"):
+                st.markdown("**Cities**", help=define("places"))
+                show_places(cities, "City")
+
+
 st.title("Devices & browsers", anchor=False)
 with explain_trouble("devices"), st.skeleton(height=320):
     interval = get_interval()
@@ -99,6 +160,7 @@ with explain_trouble("devices"), st.skeleton(height=320):
         note = st.empty()
         st.space("stretch")
         include_bots = show_bots_toggle()
+    read_choice("over", DIMENSIONS, "device")
     show_notes()
     as_of, shares = read_shares(viewer, interval, include_bots)
     if shares["device"]:
@@ -107,6 +169,8 @@ with explain_trouble("devices"), st.skeleton(height=320):
         note.caption(f"{sessions} sessions · {INTERVALS[interval].label} · as of {moment}", width="content")
         st.markdown(describe_finding(shares))
         show_dimensions(viewer, shares, interval, include_bots, as_of)
+        show_over_time(viewer, interval, include_bots, as_of)
+        show_all_places(viewer, interval, include_bots, as_of)
     else:
         st.info(
             "No sessions yet. They appear as soon as the shop's tracker sends its first beacon."

@@ -1,4 +1,4 @@
-"""Overview: the interval in eight numbers, who is online, lines over time, and who is most active this week."""
+"""Overview: the interval in eight numbers, who is online, lines over time, busy hours, and who is most active."""
 
 from datetime import datetime
 
@@ -7,14 +7,17 @@ import streamlit as st
 from metrics.choices import INTERVALS
 from metrics.customers import CustomerQuery, list_customers
 from metrics.display import format_plural, format_time
+from metrics.rhythm import Hour, list_hours
+from metrics.series import Point, list_series
 from metrics.sessions import count_online
-from metrics.statistics import Point, Statistics, get_previous_statistics, get_statistics, list_series
+from metrics.statistics import Statistics, get_previous_statistics, get_statistics
 from metrics.viewer import Viewer
 from pages.widgets.cards import show_cards
 from pages.widgets.charts import show_lines
 from pages.widgets.database import explain_trouble, get_database, get_timezone
 from pages.widgets.definitions import define
 from pages.widgets.filters import get_interval, show_bots_toggle
+from pages.widgets.heatmap import show_rhythm
 from pages.widgets.state import show_notes
 from pages.widgets.tables import show_most_active
 from pages.widgets.viewer import gate
@@ -43,6 +46,12 @@ def read_statistics(
 def read_series(viewer: Viewer, interval: str, include_bots: bool, as_of: datetime) -> list[Point]:
     """The points of the lines."""
     return list_series(get_database(), viewer, interval, as_of=as_of, include_bots=include_bots)
+
+
+@st.cache_data(ttl=60, max_entries=16, scope="session", show_spinner=False)
+def read_hours(viewer: Viewer, interval: str, include_bots: bool, as_of: datetime) -> list[Hour]:
+    """The hours of the week."""
+    return list_hours(get_database(), viewer, interval, as_of=as_of, include_bots=include_bots)
 
 
 @st.fragment(run_every=30)
@@ -86,6 +95,18 @@ def show_series(viewer: Viewer, interval: str, include_bots: bool, as_of: dateti
 
 
 @st.fragment(parallel=True)
+def show_hours(viewer: Viewer, interval: str, include_bots: bool, as_of: datetime) -> None:
+    """At which hours of which weekdays sessions begin."""
+    with explain_trouble("hours"), st.skeleton(height=300):
+        hours = read_hours(viewer, interval, include_bots, as_of)
+        if not any(one.sessions for one in hours):
+            return
+        with st.container(border=True):
+            st.markdown("**When sessions begin** :gray[by hour and weekday]", help=define("rhythm"))
+            show_rhythm(hours, INTERVALS[interval].label)
+
+
+@st.fragment(parallel=True)
 def show_week(viewer: Viewer, as_of: datetime) -> None:
     """The five customers with the most sessions of the last seven days, whatever the interval."""
     with explain_trouble("week"), st.skeleton(height=220):
@@ -111,4 +132,5 @@ with explain_trouble("overview"):
     st.caption(f"{INTERVALS[interval].label} · as of {format_time(as_of, get_timezone())}")
     show_numbers(viewer, interval, include_bots, as_of)
     show_series(viewer, interval, include_bots, as_of)
+    show_hours(viewer, interval, include_bots, as_of)
     show_week(viewer, as_of)

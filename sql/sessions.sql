@@ -38,6 +38,15 @@ WHERE s.ended_at IS NULL
     AND NOT s.is_bot
     AND COALESCE(s.last_activity_at, s.started_at) >= :'as_of'::timestamptz - :'online'::interval;
 
+-- name: count_exported_sessions
+-- How many sessions the file below holds.
+SELECT count(*)
+FROM metrics_sessions AS s
+WHERE (:'user_id'::uuid IS NULL OR s.user_id = :'user_id'::uuid)
+    AND (:'since'::timestamptz IS NULL OR s.started_at >= :'since'::timestamptz)
+    AND s.started_at < :'as_of'::timestamptz
+    AND NOT s.is_bot;
+
 -- name: export_sessions
 -- Sessions of a window, of one customer or of all, without bots, with text cells as the file wants them; addresses masked.
 COPY (

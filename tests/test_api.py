@@ -10,6 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from metrics.admission import HEADER, LOCAL, Admission
 from metrics.api import list_routes
 from metrics.database import Database
 from metrics.settings import load_settings
@@ -18,10 +19,16 @@ KEY = {"Authorization": "Bearer the-key"}
 PATH = "/api/customers/metrics"
 
 
+def make_client(database: Database, admission: Admission | None = LOCAL) -> TestClient:
+    """As behind the gate, which names whoever it let in."""
+    headers = {HEADER: admission.write()} if admission else {}
+    return TestClient(Starlette(routes=list_routes(lambda: database)), headers=headers)
+
+
 @pytest.fixture
 def client(database: Database) -> TestClient:
     database.settings = replace(database.settings, api_keys=("another-key", "the-key"))
-    return TestClient(Starlette(routes=list_routes(lambda: database)))
+    return make_client(database)
 
 
 def test_it_answers_an_empty_shop(client: TestClient) -> None:
@@ -227,7 +234,7 @@ def test_every_refusal_is_json_that_no_cache_keeps(client: TestClient) -> None:
 def test_it_says_that_the_database_is_away() -> None:
     url = "postgresql://shop:secret-word@127.0.0.1:1/shop"
     database = Database(replace(load_settings({}), database_url=url, api_keys=("the-key",)), url)
-    client = TestClient(Starlette(routes=list_routes(lambda: database)))
+    client = make_client(database)
     for path in (PATH, PATH + "?format=csv", "/export/customers.csv"):
         answer = client.get(path, headers=KEY)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

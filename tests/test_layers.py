@@ -19,16 +19,31 @@ LAYERS = (
     {"settings", "choices", "display", "statements", "viewer", "meters", "limits", "logs", "stops", "ports"},
     {"embedded", "address", "bots", "identity", "messages", "cursors"},
     {"database", "place", "origins", "openapi", "visitor"},
-    {"migrate", "exports", "chores"},
-    {"customers", "sessions", "devices", "statistics", "beacons", "sweeper", "folder"},
-    {"check"},
+    {"migrate", "exports", "chores", "audit", "keys", "signins"},
+    {
+        "customers",
+        "sessions",
+        "devices",
+        "statistics",
+        "series",
+        "rhythm",
+        "beacons",
+        "sweeper",
+        "folder",
+        "retention",
+        "health",
+    },
+    {"check", "session_list", "privacy", "rebuild"},
     {"demo_people", "demo_visits", "demo_sales"},
     {"demo"},
     {"install", "files"},
-    {"api", "gate", "bundles", "writer", "demo_page"},
+    {"admission"},
+    {"gate", "private_routes"},
+    {"downloads"},
+    {"api", "bundles", "writer", "demo_page"},
     {"recorder"},
     {"beacon_routes", "endpoint_routes"},
-    {"endpoint", "run"},
+    {"endpoint", "run", "upkeep"},
     {"__main__"},
 )
 HEIGHTS = {name: height for height, names in enumerate(LAYERS) for name in names}
@@ -140,6 +155,8 @@ def list_choices(text: str) -> list[dict[str, str]]:
             if ":kept" not in text or sort.type == "bigint"
             for order in ORDERS.values()
         ]
+    if ":mask_name" in text:
+        return [get_masks(Viewer("ada@shop.example", "admin")), get_masks(Viewer("ben@shop.example", "analyst"))]
     if ":column" in text:
         return [{"column": row.column, "version_column": row.version_column} for row in DIMENSIONS.values()]
     return [{}]

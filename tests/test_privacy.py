@@ -1,4 +1,4 @@
-"""Erasure leaves nothing and stays so, a reset forgets visits alone, and the receipts are true, whoever writes meanwhile."""
+"""Erasure leaves nothing, a reset forgets visits alone, and the receipts are true, whoever writes meanwhile."""
 
 from __future__ import annotations
 
@@ -30,13 +30,12 @@ from metrics.privacy import (
 from metrics.rebuild import rebuild
 from metrics.retention import prune_sessions
 from metrics.statistics import get_statistics
-from metrics.viewer import NotAllowed, Viewer
+from metrics.viewer import Viewer
 from tests.conftest import add_customer
 from tests.fold import EVERY, find_differences, fold
 from tests.shop import fill_shop
 from tests.test_sessions import add_session
 
-BEN = Viewer("ben@shop.example", "analyst")
 SOME = EVERY[::9]
 
 
@@ -55,7 +54,8 @@ def fill(database: Database, user_id: UUID) -> None:
         add_session(database, user_id, f"{user_id} {number}", at, ended_at=at, landing_page="/shoes")
     with database.write() as connection:
         connection.execute(
-            "INSERT INTO orders (user_id, total_amount, status, payment_status) VALUES (%s, 150000, 'completed', 'paid')",
+            "INSERT INTO orders (user_id, total_amount, status, payment_status)"
+            " VALUES (%s, 150000, 'completed', 'paid')",
             [user_id],
         )
         connection.execute(
@@ -288,55 +288,4 @@ def test_every_deed_is_in_the_log_which_nobody_changes(database: Database, ada: 
         "TRUNCATE metrics_audit",
     ):
         with database.write() as connection, pytest.raises(psycopg.errors.InsufficientPrivilege, match="only added to"):
-            connection.execute(statement)
-
-
-def test_an_analyst_may_do_none_of_it(database: Database, alice: UUID) -> None:
-    deeds: tuple[Callable[[], object], ...] = (
-        lambda: erase_customer(database, BEN, alice),
-        lambda: erase_customer(database, BEN, alice, dry_run=True),
-        lambda: reset_customer(database, BEN, alice),
-        lambda: reset_all_sessions(database, BEN),
-        lambda: export_person(database, BEN, alice),
-        lambda: count_traces(database, BEN, alice),
-        lambda: list_audit(database, BEN),
-    )
-    for deed in deeds:
-        with pytest.raises(NotAllowed, match="for admins"):
-            deed()
-
-
-@pytest.mark.parametrize("role", ["metrics_reader", "metrics_beacon", "metrics_customer"])
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "SELECT * FROM metrics_audit",
-        "SELECT * FROM metrics_api_keys",
-        "SELECT * FROM metrics_sign_outs",
-        "SELECT metrics_write_audit('me', 'erase', 'x', 1)",
-        "SELECT * FROM metrics_count_traces(gen_random_uuid())",
-        "SELECT metrics_begin_erasure(gen_random_uuid())",
-        "SELECT * FROM metrics_erase_customer(gen_random_uuid(), 'me')",
-        "SELECT * FROM metrics_reset_customer(gen_random_uuid(), 'me')",
-        "SELECT * FROM metrics_reset_all_sessions('me')",
-        "SELECT metrics_export_person(gen_random_uuid(), 'me')",
-        "SELECT * FROM metrics_prune_sessions(now(), 'UTC', 1)",
-        "DELETE FROM user_sessions",
-        "DELETE FROM metrics_erasures",
-    ],
-)
-def test_other_roles_may_do_none_of_it(database: Database, role: str, statement: str) -> None:
-    with database.write() as connection:
-        connection.execute(f"SET ROLE {role}")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute(statement)
-
-
-@pytest.mark.parametrize(
-    "statement", ["DELETE FROM user_sessions", "SELECT * FROM users", "INSERT INTO metrics_audit DEFAULT VALUES"]
-)
-def test_an_admin_acts_through_functions_alone(database: Database, statement: str) -> None:
-    with database.write() as connection:
-        connection.execute("SET ROLE metrics_admin")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(statement)

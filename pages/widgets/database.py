@@ -10,7 +10,9 @@ from metrics.database import Database, DatabaseError
 from metrics.embedded import EmbeddedError
 from metrics.install import get_installation
 from metrics.settings import SettingError, Settings, load_settings
+from metrics.viewer import NotAllowed
 from pages.widgets.text import md
+from pages.widgets.viewer import gate
 
 
 def get_database() -> Database:
@@ -30,9 +32,16 @@ def get_timezone() -> ZoneInfo:
 
 @contextmanager
 def explain_trouble(place: str) -> Iterator[None]:
-    """One sentence and a button where the database cannot answer; the rest of the page or fragment is left out."""
+    """One sentence and a button where the database cannot answer; the rest of the page or fragment is left out.
+
+    Each part asks the gate: one that runs by itself is none of the page's run that asked before.
+    """
+    gate()
     try:
         yield
+    except NotAllowed as error:
+        st.error(md(error), icon=":material/lock:")
+        st.stop()
     except (DatabaseError, EmbeddedError, SettingError) as error:
         st.error(md(error), icon=":material/cloud_off:", title="The database cannot answer now")
         if st.button("Try again", icon=":material/refresh:", key=f"retry-{place}"):

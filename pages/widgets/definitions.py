@@ -49,4 +49,25 @@ _DEFINITIONS = {
     "share": "The share of sessions that began in the interval, customers and guests, without bots.",
     "series": "Hours, days and months are those of the time zone in the side bar. The interval is rolling, so the "
     "first and the last point may hold only a part.",
+    "rhythm": "How many sessions of the interval began in each hour of each weekday, in the time zone of the side bar. "
+    "24 hours hold each hour once; longer intervals add up their weeks.",
+    "share_series": "Each line is the share of one family of the sessions that began in that hour, day or month; all "
+    "lines of a moment make 100 %. The five most common have a line each, the rest are Other. Only sessions whose "
+    "detail is kept.",
+    "places": "Where sessions of the interval came from, as far as the address tells. Unknown: it tells no place. All "
+    "rows together are the sessions of the interval.",
+    "session_list": "Sessions that began in the interval, customers and guests, the latest first. Active: no end and a "
+    "sign of life in the last {timeout} minutes. Duration is from start to end in whole minutes; addresses are "
+    "shortened.",
+    "end_reasons": "Why sessions ended, of all that began in the interval and have ended, whatever the filters of the "
+    "list. Fell silent: no sign of life for {timeout} minutes. Longest time reached: {cap} hours.",
+    "beacon_rate": "Sessions that began in the last hour, bots among them, whatever the interval. Seen: an open "
+    "session with a sign of life in the last minute.",
+    "background": "The endpoint does this by itself. While it is late no number is wrong: readers derive the same.",
+    "check": "Counts 500 customers and the last 24 hours anew and compares, and looks at triggers, background and "
+    "rights. `python -m metrics check --full` counts everybody and every interval.",
+    "traces": "Rows of ours that name this customer. Orders, bookings and reviews are the shop's, and are not touched.",
+    "retention": "Times, pages and addresses of single sessions leave after {days} days; the endpoint looks every "
+    "hour. What is counted of all time, by customer and in total, stays.",
+    "audit": "Who did what with personal data, when, and with how many rows. It is only added to.",
 }
