@@ -29,6 +29,10 @@ if viewer.role == "admin":
 page = st.navigation(sections, expanded=True)
 if st.session_state.get("shown_page") != page.title:
     forget_notes()
+    if "shown_page" in st.session_state:
+        # Words that several pages know: on arrival the URL alone says what is shown.
+        for name in ("page", "device", "browser", "country"):
+            st.session_state.pop(name, None)
     st.session_state["shown_page"] = page.title
 
 with explain_trouble("frame"):

@@ -30,9 +30,7 @@ async def run_script(websocket: WebSocket) -> None:
     await websocket.close()
 
 
-def make_client(
-    tmp_path: Path, *, client: str = "127.0.0.1", host: str = HOME, wants_sign_in: bool = False
-) -> TestClient:
+def make_client(tmp_path: Path, *, client: str = "127.0.0.1", host: str = HOME) -> TestClient:
     index = tmp_path / "index.html"
     index.write_text("<script>start()</script><script src='/x.js'></script>")
     routes = [
@@ -41,7 +39,7 @@ def make_client(
         Route("/_stcore/metrics", say_hello),
         WebSocketRoute("/_stcore/stream", run_script),
     ]
-    gate = Gate(Starlette(routes=routes), wants_sign_in=lambda: wants_sign_in, index=index)
+    gate = Gate(Starlette(routes=routes), sign_in=None, index=index)
     return TestClient(gate, base_url=host, client=(client, 50_000), raise_server_exceptions=False)
 
 
@@ -113,13 +111,6 @@ def test_its_own_page_opens_the_websocket(tmp_path: Path) -> None:
         "/_stcore/stream", headers={"Origin": HOME, "Host": "127.0.0.1:8501"}
     ) as socket:
         assert socket.receive_text() == "script output"
-
-
-def test_nobody_comes_in_where_sign_in_is_configured_and_missing(tmp_path: Path) -> None:
-    visitor = make_client(tmp_path, wants_sign_in=True)
-    assert visitor.get("/").status_code == 401
-    with pytest.raises(WebSocketDisconnect), visitor.websocket_connect("/_stcore/stream") as socket:
-        socket.receive_text()
 
 
 def test_it_closes_what_streamlit_tells_everybody(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from streamlit.auth_util import encode_provider_token, get_cookie_secret, get_cookie_with_chunks
-from streamlit.web.server.server_util import AUTH_COOKIE_NAME
+from streamlit.auth_util import encode_provider_token, get_cookie_with_chunks
+from streamlit.web.server.server_util import AUTH_COOKIE_NAME, get_cookie_secret
 
 from metrics.admission import LOGIN_PATH, Claims
 

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -63,12 +65,22 @@ def demo_url(embedded_server: Server) -> Iterator[str]:
 @pytest.fixture(scope="package")
 def dashboard(demo_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `streamlit run app.py` over that shop."""
-    port = free_port()
-    log = tmp_path_factory.mktemp("dashboard") / "log"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
-    with log.open("wb") as out:
+    with serve_dashboard(demo_url, tmp_path_factory.mktemp("dashboard")) as address:
+        yield address
+
+
+@contextmanager
+def serve_dashboard(url: str, folder: Path, *flags: str, port: int = 0, **environ: str) -> Iterator[str]:
+    """A dashboard of its own, stopped when the block ends; what it says is in the folder's log."""
+    port = port or free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", *flags]
+    with (folder / "log").open("wb") as out:
         process = subprocess.Popen(
-            command, cwd=PROJECT, env=os.environ | {"DATABASE_URL": demo_url}, stdout=out, stderr=subprocess.STDOUT
+            command,
+            cwd=PROJECT,
+            env=os.environ | {"DATABASE_URL": url} | environ,
+            stdout=out,
+            stderr=subprocess.STDOUT,
         )
     try:
         wait_until_up(port, WAIT_SECONDS)
