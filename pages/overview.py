@@ -6,7 +6,8 @@ import streamlit as st
 
 from metrics.choices import INTERVALS
 from metrics.customers import CustomerQuery, list_customers
-from metrics.display import format_plural, format_time
+from metrics.display import format_date, format_plural, format_time
+from metrics.retention import get_retention
 from metrics.rhythm import Hour, list_hours
 from metrics.series import Point, list_series
 from metrics.sessions import count_online
@@ -129,7 +130,9 @@ with explain_trouble("overview"):
         include_bots = show_bots_toggle()
     show_notes()
     as_of = read_moment(viewer, interval, include_bots)
-    st.caption(f"{INTERVALS[interval].label} · as of {format_time(as_of, get_timezone())}")
+    kept_since = get_retention(get_database(), viewer).kept_since if interval == "all" else None
+    detail = f" · session detail kept since {format_date(kept_since, get_timezone())}" if kept_since else ""
+    st.caption(f"{INTERVALS[interval].label} · as of {format_time(as_of, get_timezone())}{detail}")
     show_numbers(viewer, interval, include_bots, as_of)
     show_series(viewer, interval, include_bots, as_of)
     show_hours(viewer, interval, include_bots, as_of)

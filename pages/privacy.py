@@ -144,8 +144,8 @@ def show_retention(viewer: Viewer) -> None:
         st.markdown(
             f"Session detail is kept for **{settings.retention_days} days**"
             + (f", at present since {md(since)}" if since else "")
-            + f". {format_plural(retention.total_pruned, 'session')} left so far; "
-            f"{format_plural(due.sessions, 'session')} would leave now. Counts of all time stay.",
+            + f". {format_plural(retention.total_pruned, 'session')} removed so far, "
+            f"{format_plural(due.sessions, 'session')} due now. Counts of all time stay.",
             help=define("retention"),
         )
         if st.button("Remove them now", icon=":material/auto_delete:", disabled=not due.sessions):
