@@ -21,6 +21,7 @@ from metrics.private_routes import (
     read_word,
     send_csv,
 )
+from metrics.reengage import AUDIENCES, count_audience, export_audience
 from metrics.session_list import SessionQuery, count_all_sessions, export_all_sessions
 from metrics.sessions import count_exported_sessions, export_sessions
 from metrics.viewer import Viewer
@@ -80,6 +81,19 @@ def list_export_routes(open_database: OpenDatabase) -> list[Route]:
 
         return await send_csv(request, await in_thread(take), "all-sessions.csv")
 
+    async def send_audience(request: Request) -> Response:
+        viewer = get_viewer(request)
+        audience = choose(AUDIENCES, "audience", request.query_params.get("audience", "lapsed")).key
+        database = await in_thread(open_database)
+
+        def take() -> Iterator[bytes]:
+            as_of = database.now()
+            rows = count_audience(database, viewer, audience, as_of=as_of)
+            write_audit(database, viewer, "export", f"audience {audience}", rows, contacts=viewer.sees_contacts)
+            return export_audience(database, viewer, audience, as_of=as_of)
+
+        return await send_csv(request, await in_thread(take), f"{audience}.csv")
+
     async def refuse_unknown(request: Request) -> Response:
         return fail(404, f"{request.url.path} is not here: use a button of the dashboard")
 
@@ -87,6 +101,7 @@ def list_export_routes(open_database: OpenDatabase) -> list[Route]:
         make_route("/export/customers.csv", send_customers),
         make_route("/export/sessions.csv", send_sessions),
         make_route("/export/all-sessions.csv", send_all_sessions),
+        make_route("/export/audience.csv", send_audience),
         make_route("/export", refuse_unknown),
         make_route("/export/{path:path}", refuse_unknown),
     ]

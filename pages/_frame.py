@@ -20,10 +20,12 @@ CUSTOMERS = st.Page(HERE / "customers.py", title="Customers", icon=":material/gr
 OVERVIEW = st.Page(HERE / "overview.py", title="Overview", icon=":material/monitoring:", url_path="overview")
 SESSIONS = st.Page(HERE / "sessions.py", title="Sessions", icon=":material/schedule:", url_path="sessions")
 DEVICES = st.Page(HERE / "devices.py", title="Devices & browsers", icon=":material/devices:", url_path="devices")
+REENGAGE = st.Page(HERE / "reengage.py", title="Re-engagement", icon=":material/campaign:", url_path="reengage")
+SERVICES = st.Page(HERE / "services.py", title="Services", icon=":material/event:", url_path="services")
 HEALTH = st.Page(HERE / "health.py", title="Health", icon=":material/monitor_heart:", url_path="health")
 PRIVACY = st.Page(HERE / "privacy.py", title="Privacy", icon=":material/shield_person:", url_path="privacy")
 
-sections = {"Analytics": [OVERVIEW, CUSTOMERS, SESSIONS, DEVICES]}
+sections = {"Analytics": [OVERVIEW, CUSTOMERS, SESSIONS, DEVICES, REENGAGE, SERVICES]}
 if viewer.role == "admin":
     sections["Operations"] = [HEALTH, PRIVACY]
 page = st.navigation(sections, expanded=True)

@@ -70,4 +70,16 @@ _DEFINITIONS = {
     "retention": "Times, pages and addresses of single sessions leave after {days} days; the endpoint looks every "
     "hour. What is counted of all time, by customer and in total, stays.",
     "audit": "Who did what with personal data, when, and with how many rows. It is only added to.",
+    "audience": "Who may be worth a message. The same customer may be in several lists.",
+    "segment": "By when the last paid order was, how many there were, and what they came to. Cancelled, failed and "
+    "refunded orders are left out.",
+    "value_at_stake": "What these customers paid in their lifetime, in {currency}: paid orders, cancelled and refunded "
+    "ones left out.",
+    "bookers": "Distinct customers with a booking in the interval that was not cancelled.",
+    "booked_value": "The sum of the amounts of bookings that were not cancelled, in {currency}, paid or not.",
+    "cancelled_share": "Cancelled bookings of all that were made in the interval.",
+    "service": "Bookings made in the interval by the service's present name. Share: of all bookings that were not "
+    "cancelled. Value: their amounts. Cancelled: of all that were made.",
+    "service_series": "Bookings that were not cancelled, in hours, days and months of the time zone in the side bar. "
+    "The first and the last may hold only a part.",
 }

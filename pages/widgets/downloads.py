@@ -27,6 +27,16 @@ def link_customers_csv(query: CustomerQuery) -> None:
     )
 
 
+def link_audience_csv(audience: str) -> None:
+    """Everybody in an audience, ready for a campaign."""
+    st.link_button(
+        "Export CSV",
+        "/export/audience.csv?" + urlencode({"audience": audience}),
+        icon=":material/download:",
+        help="Everybody in this list, not only this page, with what a campaign needs.",
+    )
+
+
 def link_sessions_csv(user_id: UUID) -> None:
     """Every session of one customer that is kept."""
     st.link_button(

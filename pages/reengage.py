@@ -1,0 +1,124 @@
+"""Re-engagement: whom to write to again, by audience and segment, what they are worth, and the file for a campaign."""
+
+from datetime import datetime
+
+import streamlit as st
+
+from metrics.display import format_ago, format_count, format_money, format_money_short, format_plural, format_time
+from metrics.reengage import AUDIENCES, Member, Size, list_audience, list_audiences
+from metrics.viewer import Viewer
+from pages.widgets.database import explain_trouble, get_database, get_settings, get_timezone
+from pages.widgets.definitions import define
+from pages.widgets.downloads import link_audience_csv
+from pages.widgets.pager import PAGE_SIZE, count_pages, describe_rows, show_pager
+from pages.widgets.state import begin_again, keep_page_within, read_choice, read_page, show_notes, write_url
+from pages.widgets.text import md, md_cell
+from pages.widgets.viewer import gate
+
+viewer = gate()
+
+
+@st.cache_data(ttl=60, max_entries=4, scope="session", show_spinner=False)
+def read_sizes(viewer: Viewer) -> tuple[datetime, list[Size]]:
+    """Every audience with its size, and the moment that the whole screen stands at."""
+    database = get_database()
+    as_of = database.now()
+    return as_of, list_audiences(database, viewer, as_of=as_of)
+
+
+@st.cache_data(ttl=60, max_entries=32, scope="session", show_spinner=False)
+def read_members(viewer: Viewer, audience: str, as_of: datetime, page: int) -> list[Member]:
+    """One page of an audience."""
+    return list_audience(get_database(), viewer, audience, as_of=as_of, limit=PAGE_SIZE, page=page)
+
+
+def show_sizes(sizes: list[Size], segments: bool) -> None:
+    """Audiences or segments: how many, what they spent, and the rule."""
+    currency = get_settings().currency
+    rows = [
+        {
+            "Name": f"**{md(AUDIENCES[size.audience].label)}**",
+            "Customers": _align(format_count(size.customers)),
+            f"Spent ({currency})": _align(format_money_short(size.value, "").strip()),
+            "Rule": md(AUDIENCES[size.audience].rule),
+        }
+        for size in sizes
+        if AUDIENCES[size.audience].is_segment == segments
+    ]
+    st.table(rows, border="horizontal", hide_index=True, alt="Segments" if segments else "Lists to write to")
+
+
+def show_members(members: list[Member], as_of: datetime) -> None:
+    """The people, those that spent most first."""
+    currency, timezone = get_settings().currency, get_timezone()
+    rows = [
+        {
+            "Customer": f"**{md(member.full_name)}**",
+            "E-mail": md(member.email or "-"),
+            "Phone": md_cell(member.phone or "-"),
+            "Orders": _align(format_count(member.total_orders)),
+            "Bookings": _align(format_count(member.total_bookings)),
+            "Spent": md_cell(format_money(member.total_spent, currency)),
+            "Last order": md_cell(format_time(member.last_order_at, timezone)) if member.last_order_at else "\\-",
+            "Last seen": md_cell(format_ago(member.last_login, as_of)),
+        }
+        for member in members
+    ]
+    st.table(rows, border="horizontal", hide_index=True, alt="Customers of the list, those that spent most first")
+
+
+def _align(text: str) -> str:
+    # Cells of a table start at the left; spaces as wide as a digit put ones below ones.
+    return f"{text:>7}".replace(" ", "\u2007")
+
+
+st.title("Re-engagement", anchor=False)
+with explain_trouble("reengage"):
+    read_choice("audience", AUDIENCES, "lapsed")
+    read_page()
+    with st.skeleton(height=620):
+        as_of, sizes = read_sizes(viewer)
+    if not any(size.customers for size in sizes):
+        st.info(
+            "No customers yet. They appear here as soon as the shop's users table has rows.",
+            icon=":material/group_add:",
+        )
+        st.stop()
+    st.caption(f"All time, whatever the interval · as of {format_time(as_of, get_timezone())}")
+    with st.grid(2, min_column_width=380):
+        with st.container(border=True, height="stretch"):
+            st.markdown("**Lists to write to** :gray[a customer may be in several]", help=define("audience"))
+            show_sizes(sizes, segments=False)
+        with st.container(border=True, height="stretch"):
+            st.markdown("**Segments** :gray[each customer is in one]", help=define("segment"))
+            show_sizes(sizes, segments=True)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Show",
+            list(AUDIENCES),
+            format_func=lambda key: AUDIENCES[key].label,
+            key="audience",
+            on_change=begin_again,
+            filter_mode=None,
+            width=300,
+        )
+        st.space("stretch")
+        link_audience_csv(st.session_state["audience"])
+    write_url(audience="lapsed")
+    audience = st.session_state["audience"]
+    size = next(size for size in sizes if size.audience == audience)
+    page = keep_page_within(count_pages(size.customers))
+    show_notes()
+    st.markdown(f"**{md(AUDIENCES[audience].label)}** :gray[{md(AUDIENCES[audience].rule)}]")
+    if size.customers:
+        value = format_money_short(size.value, get_settings().currency)
+        st.caption(
+            f"{describe_rows(page, size.customers)} · {format_plural(size.customers, 'customer')} "
+            f"who spent {value} so far",
+            help=define("value_at_stake"),
+        )
+        with st.skeleton(height=400):
+            show_members(read_members(viewer, audience, as_of, page), as_of)
+        show_pager(count_pages(size.customers))
+    else:
+        st.info("Nobody is in this list now.", icon=":material/sentiment_satisfied:")
