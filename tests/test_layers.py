@@ -32,6 +32,8 @@ LAYERS = (
         "folder",
         "retention",
         "health",
+        "services",
+        "reengage",
     },
     {"check", "session_list", "privacy", "rebuild"},
     {"demo_people", "demo_visits", "demo_sales"},
@@ -49,6 +51,10 @@ LAYERS = (
 HEIGHTS = {name: height for height, names in enumerate(LAYERS) for name in names}
 # Within the demo shop one part hands its customers to the next.
 SAME_LAYER = {("demo_visits", "demo_people"), ("demo_sales", "demo_people"), ("demo_sales", "demo_visits")}
+COMMANDS = (
+    *("migrate", "demo", "run", "endpoint", "fold", "check", "export", "rebuild", "prune", "erase", "reset"),
+    *("export-person", "keys"),
+)
 MODULES = sorted((PROJECT / "metrics").glob("*.py"))
 PYTHON = sorted(path for part in ("metrics", "pages", "tests", "bench") for path in (PROJECT / part).rglob("*.py"))
 SQL_IN_PYTHON = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE|ALTER|DROP|TRUNCATE)\b.+", re.DOTALL)
@@ -168,5 +174,5 @@ def test_the_readme_names_every_setting_and_command() -> None:
         assert f"`{setting.name}`" in text, setting.name
     for target in re.findall(r"^([a-z]+):.*##", (PROJECT / "Makefile").read_text(), re.MULTILINE):
         assert f"make {target}" in text, target
-    for command in ("migrate", "demo", "run", "endpoint"):
+    for command in COMMANDS:
         assert f"python -m metrics {command}" in text, command
