@@ -56,7 +56,7 @@ class ServicePoint:
 
 @dataclass(frozen=True, slots=True)
 class ServiceCustomer:
-    """A customer with the counted bookings of a service, or of all; contacts masked where the viewer may not see them."""
+    """Who booked a service, or any, with those counted bookings; contacts masked where the viewer may not see them."""
 
     id: UUID
     full_name: str
@@ -109,7 +109,7 @@ def list_service_customers(
     limit: int = 20,
     page: int = 1,
 ) -> list[ServiceCustomer]:
-    """A page of those who booked that service, or any, the most bookings first; nobody for a name that was not booked."""
+    """A page of those who booked that service, or any, the most bookings first; empty for a name nobody booked."""
     demand_viewer(viewer)
     values = _get_values(database, interval, as_of) | {
         "service": service,

@@ -4,10 +4,10 @@ from datetime import datetime
 
 import streamlit as st
 
-from metrics.audit import write_audit
 from metrics.choices import INTERVALS, ORDERS, SORTS
 from metrics.customers import Customer, CustomerQuery, count_customers, list_customers
 from metrics.viewer import Viewer
+from pages.widgets.account import note_reveal
 from pages.widgets.customer import refresh_customer, show_customer, show_customer_row
 from pages.widgets.database import explain_trouble, get_database
 from pages.widgets.definitions import define
@@ -17,7 +17,7 @@ from pages.widgets.pager import PAGE_SIZE, count_pages, describe_rows, show_page
 from pages.widgets.state import keep_page_within, read_page, show_notes
 from pages.widgets.tables import show_customers
 from pages.widgets.text import md
-from pages.widgets.viewer import gate, is_signed_in
+from pages.widgets.viewer import gate
 
 viewer = gate()
 
@@ -35,8 +35,7 @@ def count_rows(viewer: Viewer, query: CustomerQuery, written: str) -> tuple[date
 def list_rows(viewer: Viewer, query: CustomerQuery, as_of: datetime, page: int) -> list[Customer]:
     """One page of customers as of that moment; contacts that an admin asked to see are in the audit log."""
     customers = list_customers(get_database(), viewer, query, as_of=as_of, limit=PAGE_SIZE, page=page).customers
-    if viewer.sees_contacts and is_signed_in():
-        write_audit(get_database(), viewer, "reveal", "customers on screen", len(customers))
+    note_reveal(viewer, "customers on screen", len(customers))
     return customers
 
 

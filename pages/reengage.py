@@ -7,6 +7,7 @@ import streamlit as st
 from metrics.display import format_ago, format_count, format_money, format_money_short, format_plural, format_time
 from metrics.reengage import AUDIENCES, Member, Size, list_audience, list_audiences
 from metrics.viewer import Viewer
+from pages.widgets.account import note_reveal
 from pages.widgets.database import explain_trouble, get_database, get_settings, get_timezone
 from pages.widgets.definitions import define
 from pages.widgets.downloads import link_audience_csv
@@ -28,8 +29,10 @@ def read_sizes(viewer: Viewer) -> tuple[datetime, list[Size]]:
 
 @st.cache_data(ttl=60, max_entries=32, scope="session", show_spinner=False)
 def read_members(viewer: Viewer, audience: str, as_of: datetime, page: int) -> list[Member]:
-    """One page of an audience."""
-    return list_audience(get_database(), viewer, audience, as_of=as_of, limit=PAGE_SIZE, page=page)
+    """One page of an audience; contacts that an admin asked to see are in the audit log."""
+    members = list_audience(get_database(), viewer, audience, as_of=as_of, limit=PAGE_SIZE, page=page)
+    note_reveal(viewer, f"audience {audience} on screen", len(members))
+    return members
 
 
 def show_sizes(sizes: list[Size], segments: bool) -> None:

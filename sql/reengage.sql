@@ -29,7 +29,8 @@ judged AS (
             WHEN b.latest_at >= :'quarter_ago'::timestamptz AND b.frequency >= 2 THEN 'loyal'
             WHEN b.latest_at >= :'month_ago'::timestamptz THEN 'new'
             WHEN b.latest_at >= :'quarter_ago'::timestamptz THEN 'promising'
-            WHEN b.money >= edge.money THEN 'cant_lose'
+            -- Whoever never paid anything loses us nothing, however many there are of them.
+            WHEN b.money >= edge.money AND b.money > 0 THEN 'cant_lose'
             WHEN b.latest_at < :'half_ago'::timestamptz THEN 'lost'
             WHEN b.frequency >= 2 THEN 'at_risk'
             ELSE 'hibernating'
