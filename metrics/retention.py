@@ -82,14 +82,16 @@ def prune_sessions(
     try:
         while True:
             if archive is None:
-                batch = _prune_batch(database, until)
+                batch, most = _prune_batch(database, until), MOST_IN_BATCH
             else:
                 batch, file = _archive_batch(database, until, archive)
                 files += [file] if file else []
-            if not batch:
-                return Pruned(until, total, tuple(files))
+                most = MOST_IN_FILE
             total += batch
             report(batch)
+            # Not until nothing is left: where old rows keep coming, that would be never.
+            if batch < most:
+                return Pruned(until, total, tuple(files))
     finally:
         if total:
             write_audit(database, viewer, "prune", "sessions", total, until=until.isoformat(), archived=len(files))
@@ -111,7 +113,9 @@ class Pruner(Chore):
         until = (await (await numbers.execute(get_statement("get_prune_until"), {"age": self._age})).fetchall())[0]
         total = 0
         values = self._values | {"until": until}
-        while batch := (await (await numbers.execute(get_statement("prune_sessions"), values)).fetchall())[0]:
+        batch = MOST_IN_BATCH
+        while batch == MOST_IN_BATCH:
+            batch = (await (await numbers.execute(get_statement("prune_sessions"), values)).fetchall())[0]
             total += batch
         if total:
             details = {"actor": WATCHMAN.email, "action": "prune", "subject": "sessions", "total_rows": total}

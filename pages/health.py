@@ -28,6 +28,7 @@ from pages.widgets.database import explain_trouble, get_database, get_settings, 
 from pages.widgets.definitions import define
 from pages.widgets.filters import get_interval
 from pages.widgets.state import show_notes
+from pages.widgets.tables import show_rows
 from pages.widgets.text import md, md_cell
 from pages.widgets.viewer import gate
 
@@ -91,24 +92,22 @@ def show_tables_of_answers(viewer: Viewer, interval: str, as_of: datetime) -> No
             rows = [
                 {
                     "Reason": md_cell(REASONS[row.reason].label if row.reason in REASONS else row.reason),
-                    "Sessions": _align(format_count(row.sessions)),
-                    "Share": _align(format_percent(row.share, 1)),
+                    "Sessions": row.sessions,
+                    "Share": row.share,
                 }
                 for row in reasons
             ]
             if rows:
-                st.table(rows, border="horizontal", hide_index=True, alt="How sessions ended, the most common first")
+                formats = {"Sessions": format_count, "Share": lambda share: format_percent(share, 1)}
+                show_rows(rows, formats, "How sessions ended, the most common first")
             else:
                 st.caption("No session of this interval has ended.")
         with st.container(border=True, height="stretch"):
             st.markdown("**Most active this week** :gray[by sessions]", help=define("counts"))
             active = list_most_active(database, viewer, as_of=as_of, limit=8)
-            rows = [
-                {"Customer": f"**{md(row.full_name)}**", "Sessions": _align(format_count(row.sessions))}
-                for row in active
-            ]
+            rows = [{"Customer": f"**{md(row.full_name)}**", "Sessions": row.sessions} for row in active]
             if rows:
-                st.table(rows, border="horizontal", hide_index=True, alt="The most active customers of the last 7 days")
+                show_rows(rows, {"Sessions": format_count}, "The most active customers of the last 7 days")
             else:
                 st.caption("Nobody came in the last 7 days.")
 
@@ -215,11 +214,6 @@ def show_space(viewer: Viewer) -> None:
 def _numbers() -> dict[str, object]:
     whole, tenths = st.column_config.NumberColumn(format="localized"), st.column_config.NumberColumn(format="%.1f")
     return {"Rows, about": whole, "Dead rows": whole, "Times read": whole, "MB with indexes": tenths, "MB": tenths}
-
-
-def _align(text: str) -> str:
-    # Cells of a table start at the left; spaces as wide as a digit put ones below ones.
-    return f"{text:>7}".replace(" ", "\u2007")
 
 
 st.title("Health", anchor=False)

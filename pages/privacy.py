@@ -26,6 +26,7 @@ from pages.widgets.database import explain_trouble, get_database, get_settings, 
 from pages.widgets.definitions import define
 from pages.widgets.filters import LONGEST_SEARCH
 from pages.widgets.pager import PAGE_SIZE, count_pages, describe_rows
+from pages.widgets.tables import show_rows
 from pages.widgets.text import md, md_cell, plain
 from pages.widgets.viewer import gate
 
@@ -204,12 +205,12 @@ def show_log(viewer: Viewer) -> None:
                 "Who": md(deed.actor),
                 "What": md_cell(deed.action),
                 "Of": md(deed.subject),
-                "Rows": f"{deed.total_rows:>9,}".replace(" ", "\u2007"),
+                "Rows": deed.total_rows,
             }
             for deed in list_audit(database, viewer, limit=PAGE_SIZE, page=page)
         ]
         with table:
-            st.table(rows, border="horizontal", hide_index=True, alt="The audit log, the latest first")
+            show_rows(rows, {"Rows": format_count}, "The audit log, the latest first")
 
 
 @st.fragment

@@ -4,7 +4,15 @@ from datetime import datetime
 
 import streamlit as st
 
-from metrics.display import format_ago, format_count, format_money, format_money_short, format_plural, format_time
+from metrics.display import (
+    format_ago,
+    format_count,
+    format_date,
+    format_money,
+    format_money_short,
+    format_plural,
+    format_time,
+)
 from metrics.reengage import AUDIENCES, Member, Size, list_audience, list_audiences
 from metrics.viewer import Viewer
 from pages.widgets.account import note_reveal
@@ -13,6 +21,7 @@ from pages.widgets.definitions import define
 from pages.widgets.downloads import link_audience_csv
 from pages.widgets.pager import PAGE_SIZE, count_pages, describe_rows, show_pager
 from pages.widgets.state import begin_again, keep_page_within, read_choice, read_page, show_notes, write_url
+from pages.widgets.tables import show_rows
 from pages.widgets.text import md, md_cell
 from pages.widgets.viewer import gate
 
@@ -37,42 +46,39 @@ def read_members(viewer: Viewer, audience: str, as_of: datetime, page: int) -> l
 
 def show_sizes(sizes: list[Size], segments: bool) -> None:
     """Audiences or segments: how many, what they spent, and the rule."""
-    currency = get_settings().currency
+    spent = f"Spent ({get_settings().currency})"
     rows = [
         {
             "Name": f"**{md(AUDIENCES[size.audience].label)}**",
-            "Customers": _align(format_count(size.customers)),
-            f"Spent ({currency})": _align(format_money_short(size.value, "").strip()),
+            "Customers": size.customers,
+            spent: size.value,
             "Rule": md(AUDIENCES[size.audience].rule),
         }
         for size in sizes
         if AUDIENCES[size.audience].is_segment == segments
     ]
-    st.table(rows, border="horizontal", hide_index=True, alt="Segments" if segments else "Lists to write to")
+    formats = {"Customers": format_count, spent: lambda value: format_money_short(value, "").strip()}
+    show_rows(rows, formats, "Segments" if segments else "Lists to write to")
 
 
 def show_members(members: list[Member], as_of: datetime) -> None:
     """The people, those that spent most first."""
-    currency, timezone = get_settings().currency, get_timezone()
+    spent, timezone = f"Spent ({get_settings().currency})", get_timezone()
     rows = [
         {
             "Customer": f"**{md(member.full_name)}**",
             "E-mail": md(member.email or "-"),
             "Phone": md_cell(member.phone or "-"),
-            "Orders": _align(format_count(member.total_orders)),
-            "Bookings": _align(format_count(member.total_bookings)),
-            "Spent": md_cell(format_money(member.total_spent, currency)),
-            "Last order": md_cell(format_time(member.last_order_at, timezone)) if member.last_order_at else "\\-",
+            "Orders": member.total_orders,
+            "Bookings": member.total_bookings,
+            spent: member.total_spent,
+            "Last order": md_cell(format_date(member.last_order_at, timezone)) if member.last_order_at else md("-"),
             "Last seen": md_cell(format_ago(member.last_login, as_of)),
         }
         for member in members
     ]
-    st.table(rows, border="horizontal", hide_index=True, alt="Customers of the list, those that spent most first")
-
-
-def _align(text: str) -> str:
-    # Cells of a table start at the left; spaces as wide as a digit put ones below ones.
-    return f"{text:>7}".replace(" ", "\u2007")
+    formats = {"Orders": format_count, "Bookings": format_count, spent: lambda money: format_money(money, "").strip()}
+    show_rows(rows, formats, "Customers of the list, those that spent most first")
 
 
 st.title("Re-engagement", anchor=False)

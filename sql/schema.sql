@@ -859,10 +859,10 @@ BEGIN
             b.session_id,
             b.t,
             COALESCE(b.states_identity, false) AS states_identity,
-            u.id AS user_id,
+            u.user_id,
             metrics_happened_at(b.received_at, b.age, cap) AS happened_at
         FROM json_populate_recordset(NULL::metrics_beacon, beacons) AS b
-        LEFT JOIN users AS u ON u.id = b.user_id
+        LEFT JOIN metrics_registrations AS u ON u.user_id = b.user_id
         ORDER BY b.session_id
     ),
     found AS MATERIALIZED (
@@ -1335,7 +1335,14 @@ BEGIN
 
     UPDATE metrics_retention
     SET ran_at = now(),
-        kept_since = GREATEST(kept_since, (SELECT max(s.started_at) FROM unnest(gone) AS s)),
+        kept_since = GREATEST(
+            kept_since,
+            -- A batch that is not full was the last one.
+            CASE
+                WHEN cardinality(gone) < max_rows THEN until
+                ELSE (SELECT max(s.started_at) FROM unnest(gone) AS s)
+            END
+        ),
         first_started_at = LEAST(first_started_at, (SELECT min(s.started_at) FROM unnest(gone) AS s)),
         total_pruned = total_pruned + cardinality(gone);
     RETURN QUERY SELECT (s).* FROM unnest(gone) AS s;
@@ -1647,13 +1654,13 @@ BEGIN
     SELECT array_agg((b.*)::metrics_beacon ORDER BY b.session_id) INTO asked
     FROM (
         SELECT
-            b.n, b.id, b.session_id, b.t, b.age, b.up, b.received_at, u.id AS user_id, b.states_identity,
-            COALESCE(b.is_verified, false) AND u.id IS NOT NULL AS is_verified, COALESCE(b.is_end, false) AS is_end,
+            b.n, b.id, b.session_id, b.t, b.age, b.up, b.received_at, u.user_id, b.states_identity,
+            COALESCE(b.is_verified, false) AND u.user_id IS NOT NULL AS is_verified, COALESCE(b.is_end, false) AS is_end,
             b.reason, b.previous_session_id, b.device_type, b.browser_name, b.browser_version, b.os_name, b.os_version,
             COALESCE(b.is_bot, false) AS is_bot, b.ip_address, b.country, b.city, b.landing_page, b.referrer,
             b.user_agent
         FROM json_populate_recordset(NULL::metrics_beacon, beacons) AS b
-        LEFT JOIN users AS u ON u.id = b.user_id
+        LEFT JOIN metrics_registrations AS u ON u.user_id = b.user_id
     ) AS b;
 
     -- Rows of sessions before rows of summaries, each in one order: two processes never wait for each other.

@@ -1,5 +1,6 @@
 """Customers and sessions as rows: cells are words of `display`, and what came from outside is escaped."""
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from metrics.display import (
     NONE,
     format_ago,
     format_browser,
+    format_count,
     format_device,
     format_duration,
     format_location,
@@ -90,24 +92,27 @@ def show_customers(customers: list[Customer], key: str) -> Customer | None:
     return customers[selected[0]] if selected and selected[0] < len(customers) else None
 
 
+def show_rows(rows: Sequence[Mapping[str, object]], formats: Mapping[str, Callable[[Any], str]], alt: str) -> None:
+    """Rows as an HTML table; columns with a format are numbers and stand at the right, the others are Markdown."""
+    # Numbers stay numbers, so that the table sets them right; the words come by their formats.
+    words = pd.DataFrame(rows).style.format(dict(formats), na_rep=NONE)
+    st.table(words, border="horizontal", hide_index=True, alt=alt)
+
+
 def show_most_active(customers: list[Customer], as_of: datetime) -> None:
     """A short ranking by sessions, as an HTML table."""
     rows = [
         {
             "Customer": f"**{md(customer.full_name)}**" + (f" {ACTIVE}" if customer.is_active else ""),
-            "Sessions": _align(customer.sessions_in_period),
-            "Orders": _align(customer.orders_in_period),
-            "Bookings": _align(customer.bookings_in_period),
+            "Sessions": customer.sessions_in_period,
+            "Orders": customer.orders_in_period,
+            "Bookings": customer.bookings_in_period,
             "Last seen": md_cell(format_ago(customer.last_login, as_of)),
         }
         for customer in customers
     ]
-    st.table(rows, border="horizontal", hide_index=True, alt="The most active customers of the last 7 days")
-
-
-def _align(number: int) -> str:
-    # Cells of this table start at the left; spaces as wide as a digit put ones below ones.
-    return f"{number:>6,}".replace(" ", "\u2007")
+    counts = dict.fromkeys(("Sessions", "Orders", "Bookings"), format_count)
+    show_rows(rows, counts, "The most active customers of the last 7 days")
 
 
 def _moments(moments: list[datetime | None]) -> "pd.Series[Any]":

@@ -1,7 +1,7 @@
 -- Retention: old sessions leave in batches, and every count of all time stays as it was.
 
 -- Removes up to `max_rows` sessions that were over before `until`, the oldest first, and returns them as they were, for
--- an archive. Those that a beacon holds at this moment stay for the next batch. Call it until nothing comes back.
+-- an archive. Those that a beacon holds at this moment stay for the next run. Call it until a batch is not full.
 CREATE FUNCTION metrics_prune_sessions(until timestamptz, zone text, max_rows integer) RETURNS SETOF user_sessions
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
@@ -113,7 +113,14 @@ BEGIN
 
     UPDATE metrics_retention
     SET ran_at = now(),
-        kept_since = GREATEST(kept_since, (SELECT max(s.started_at) FROM unnest(gone) AS s)),
+        kept_since = GREATEST(
+            kept_since,
+            -- A batch that is not full was the last one.
+            CASE
+                WHEN cardinality(gone) < max_rows THEN until
+                ELSE (SELECT max(s.started_at) FROM unnest(gone) AS s)
+            END
+        ),
         first_started_at = LEAST(first_started_at, (SELECT min(s.started_at) FROM unnest(gone) AS s)),
         total_pruned = total_pruned + cardinality(gone);
     RETURN QUERY SELECT (s).* FROM unnest(gone) AS s;
