@@ -107,6 +107,8 @@ def test_it_says_what_to_do_in_an_empty_shop(open_page: OpenPage, name: str) -> 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_explains_a_database_that_is_away(open_page: OpenPage, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/away")
+    # Nobody needs to wait as long as a slow network may take.
+    monkeypatch.setattr("metrics.database.CONNECT_TIMEOUT_SECONDS", 1)
     close_installation()
     page = open_page(name)
     assert "does not answer" in read(page)

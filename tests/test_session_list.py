@@ -13,7 +13,6 @@ from uuid import UUID
 
 import pytest
 
-from metrics import session_list
 from metrics.choices import INTERVALS, ChoiceError
 from metrics.database import Database
 from metrics.session_list import (
@@ -161,12 +160,12 @@ def test_its_pages_neither_overlap_nor_skip(database: Database, ada: Viewer, ali
     assert len({one.id for page in pages for one in page}) == 45
 
 
-def test_it_counts_up_to_a_limit(database: Database, ada: Viewer, alice: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_counts_up_to_a_limit(database: Database, ada: Viewer, alice: UUID) -> None:
     for number in range(4):
         add_session(database, alice, f"s{number}", database.now() - HOUR)
     for most, count in ((5, 4), (4, 4), (3, 4), (2, 3)):
-        monkeypatch.setattr(session_list, "MOST_COUNTED", most)
-        assert count_all_sessions(database, ada, SessionQuery()) == count
+        assert count_all_sessions(database, ada, SessionQuery(), most=most) == count
+    assert count_all_sessions(database, ada, SessionQuery(), most=None) == 4
 
 
 def test_it_shows_a_session_as_the_customer_page_does(database: Database, ada: Viewer, alice: UUID) -> None:

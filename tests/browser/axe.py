@@ -4,23 +4,31 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Page
 
 VERSION = "4.14.1"
-# Streamlit's own, in every app of it, and out of our hands: each rule with the selector that it names.
+# Streamlit's own, in every app of it, and out of our hands: each rule with the elements, by their test id.
 NOT_OURS = {
-    # The canvas grid keeps its rows in a table that only a pointer scrolls; arrow keys move inside.
-    "scrollable-region-focusable": ("stDataFrame", "stTable", "dvn-scroller"),
+    # Tables and grids scroll sideways inside a box of their own, which takes no focus.
+    "scrollable-region-focusable": {"stTable", "stDataFrame", "stDataFrameResizable"},
     # The sections of the side bar are lists in lists without an item between them.
-    "list": ("stSidebarNavItems",),
-    "listitem": ('<li class="st-emotion',),
+    "list": {"stSidebarNavItems", "stSidebarNav"},
+    "listitem": {"stSidebarNavItems", "stSidebarNav", "stSidebarNavLinkContainer"},
     # Points of a metric's line that appear under the pointer alone.
-    "svg-img-alt": ("metric_chart",),
-    # A label of what is switched off: WCAG 1.4.3 asks no contrast of an inactive component.
-    "color-contrast": ("<p>Sort by</p>",),
+    "svg-img-alt": {"stMetricChart"},
 }
+# A label of what is switched off: WCAG 1.4.3 asks no contrast of an inactive component.
+SWITCHED_OFF = "<p>Sort by</p>"
+RUN = """async () => {
+    const answer = await axe.run(document, {resultTypes: ['violations']});
+    const wanted = answer.violations.filter(rule => ['serious', 'critical'].includes(rule.impact));
+    return wanted.flatMap(rule => rule.nodes.map(node => ({
+        rule: rule.id,
+        html: node.html.slice(0, 300),
+        inside: document.querySelector(node.target[0])?.closest('[data-testid]')?.dataset.testid ?? '',
+    })));
+}"""
 
 
 def get_axe() -> str:
@@ -39,11 +47,9 @@ def get_axe() -> str:
 def find_barriers(page: Page) -> list[str]:
     """Serious and critical findings on the page as it stands, one line each; none of Streamlit's own."""
     page.evaluate(get_axe())
-    answer: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    found: list[dict[str, str]] = page.evaluate(RUN)
     return [
-        f"{rule['impact']} {rule['id']}: {node['html'][:300]} {node['any'][:1]}"
-        for rule in answer["violations"]
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-        if not any(part in node["html"] for part in NOT_OURS.get(rule["id"], ()))
+        f"{one['rule']} inside {one['inside']}: {one['html']}"
+        for one in found
+        if one["inside"] not in NOT_OURS.get(one["rule"], ()) and one["html"] != SWITCHED_OFF
     ]

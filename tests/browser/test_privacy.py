@@ -1,6 +1,8 @@
 """Privacy in Chromium: a person found, handed out, reset and erased with a receipt, and the log of it."""
 
 import json
+from collections.abc import Iterator
+from itertools import count
 from uuid import UUID
 
 import psycopg
@@ -10,6 +12,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Screen
 
 pytestmark = pytest.mark.browser
+
+_NUMBERS = count(1)
 
 
 def add_person(url: str, name: str) -> UUID:
@@ -25,9 +29,13 @@ def add_person(url: str, name: str) -> UUID:
 
 
 @pytest.fixture
-def person(demo_url: str, request: pytest.FixtureRequest) -> UUID:
+def person(demo_url: str) -> Iterator[UUID]:
     """Somebody who asks for it, of this test alone."""
-    return add_person(demo_url, f"Zawadi{abs(hash(request.node.name)) % 10_000}")
+    someone = add_person(demo_url, f"Zawadi{next(_NUMBERS)}")
+    yield someone
+    with psycopg.connect(demo_url) as connection:
+        connection.execute("DELETE FROM orders WHERE user_id = %s", (someone,))
+        connection.execute("DELETE FROM users WHERE id = %s", (someone,))
 
 
 def find(desk: Screen, person: UUID, demo_url: str) -> Page:
