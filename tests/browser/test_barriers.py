@@ -1,10 +1,10 @@
 """Every page in Chromium, opened deep, in light, dark and on a phone: no complaint, no barrier, nothing too wide."""
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from tests.browser.axe import find_barriers
-from tests.browser.conftest import Screen
+from tests.browser.conftest import Screen, open_screen
 
 pytestmark = pytest.mark.browser
 
@@ -21,17 +21,19 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize(("path", "title"), PAGES.items(), ids=PAGES)
-def test_it_opens_deep_and_keeps_nobody_out(screen: Screen, path: str, title: str) -> None:
-    page = screen.open(path)
-    page.locator("h1").wait_for()
-    if path == "/?interval=monthly":
-        page.locator("[data-testid=stExpander] summary").first.click()
-        page.locator("[data-testid=stTable]").wait_for()
-    screen.settle()
-    assert page.locator("h1").all_inner_texts() == [title]
-    assert find_barriers(page) == []
-    screen.check()
+@pytest.mark.parametrize("look", ["dark", "phone"])
+def test_it_opens_deep_and_keeps_nobody_out(browser: Browser, dashboard: str, look: str) -> None:
+    for screen in open_screen(browser, dashboard, look):
+        for path, title in PAGES.items():
+            page = screen.open(path)
+            page.locator("h1", has_text=title).wait_for()
+            if path == "/?interval=monthly":
+                page.locator("[data-testid=stExpander] summary").first.click()
+                page.locator("[data-testid=stTable]").wait_for()
+            screen.settle()
+            assert page.locator("h1").all_inner_texts() == [title]
+            assert find_barriers(page) == [], path
+            screen.check()
 
 
 def test_every_page_is_reached_with_the_keyboard(desk: Screen) -> None:

@@ -11,17 +11,17 @@ pytestmark = pytest.mark.browser
 SUMMARY = "[data-testid=stExpander] summary"
 
 
-def test_it_works(screen: Screen) -> None:
-    page = screen.open("/")
+def test_it_works(desk: Screen) -> None:
+    page = desk.open("/")
     assert page.locator("h1").inner_text() == "Customers"
     assert page.locator(SUMMARY).count() == 20
     assert page.locator("[data-testid=stTable]").count() == 0
     page.locator(SUMMARY).first.click()
     page.wait_for_selector("[data-testid=stTable]")
-    screen.settle()
+    desk.settle()
     headers = page.locator("[data-testid=stTable] th").all_inner_texts()
     assert headers == ["Started", "Ended", "Duration", "Device", "Browser", "OS", "Location", "IP"]
-    screen.check()
+    desk.check()
 
 
 def test_it_shows_the_table_view(screen: Screen) -> None:

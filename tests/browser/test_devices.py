@@ -7,12 +7,12 @@ from tests.browser.conftest import Screen
 pytestmark = pytest.mark.browser
 
 
-def test_it_works(screen: Screen) -> None:
-    page = screen.open("/devices")
+def test_it_works(desk: Screen) -> None:
+    page = desk.open("/devices")
     page.locator("[data-testid=stPlotlyChart] .barlayer").nth(2).wait_for()
-    screen.settle()
+    desk.settle()
     assert page.get_by_text("of sessions are on phones").is_visible()
-    screen.check()
+    desk.check()
 
 
 def test_it_shows_the_versions_of_the_bar_that_was_clicked(desk: Screen) -> None:

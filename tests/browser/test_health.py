@@ -7,13 +7,13 @@ from tests.browser.conftest import Screen
 pytestmark = pytest.mark.browser
 
 
-def test_it_works(screen: Screen) -> None:
-    page = screen.open("/health?interval=weekly")
+def test_it_works(desk: Screen) -> None:
+    page = desk.open("/health?interval=weekly")
     page.locator("[data-testid=stMetric]").nth(3).wait_for()
-    screen.settle()
+    desk.settle()
     for words in ("How sessions ended", "Most active this week", "In the background", "Is it sound?"):
         assert page.get_by_text(words, exact=True).first.is_visible(), words
-    screen.check()
+    desk.check()
 
 
 def test_it_checks_on_request_and_names_what_is_late(desk: Screen) -> None:

@@ -7,8 +7,8 @@ from tests.browser.conftest import Screen
 pytestmark = pytest.mark.browser
 
 
-def test_it_works(screen: Screen) -> None:
-    check_overview(screen, "monthly")
+def test_it_works(desk: Screen) -> None:
+    check_overview(desk, "monthly")
 
 
 @pytest.mark.parametrize("interval", ["all", "daily", "weekly"])
