@@ -5,6 +5,7 @@ from datetime import datetime
 import streamlit as st
 
 from metrics.display import (
+    NONE,
     format_ago,
     format_count,
     format_date,
@@ -61,18 +62,28 @@ def show_sizes(sizes: list[Size], segments: bool) -> None:
     show_rows(rows, formats, "Segments" if segments else "Lists to write to")
 
 
+def format_last_order(member: Member) -> str:
+    """Its amount and day, "TZS 150,000 · 3 Mar 2026"; an order without an amount has its day alone."""
+    if member.last_order_at is None:
+        return NONE
+    day = format_date(member.last_order_at, get_timezone())
+    if member.last_order_amount is None:
+        return day
+    return f"{format_money(member.last_order_amount, get_settings().currency)} · {day}"
+
+
 def show_members(members: list[Member], as_of: datetime) -> None:
     """The people, those that spent most first."""
-    spent, timezone = f"Spent ({get_settings().currency})", get_timezone()
+    spent = f"Spent ({get_settings().currency})"
     rows = [
         {
             "Customer": f"**{md(member.full_name)}**",
-            "E-mail": md(member.email or "-"),
-            "Phone": md_cell(member.phone or "-"),
+            "E-mail": md(member.email or NONE),
+            "Phone": md_cell(member.phone or NONE),
             "Orders": member.total_orders,
             "Bookings": member.total_bookings,
             spent: member.total_spent,
-            "Last order": md_cell(format_date(member.last_order_at, timezone)) if member.last_order_at else md("-"),
+            "Last order": md_cell(format_last_order(member)),
             "Last seen": md_cell(format_ago(member.last_login, as_of)),
         }
         for member in members
@@ -118,7 +129,7 @@ with explain_trouble("reengage"):
     size = next(size for size in sizes if size.audience == audience)
     page = keep_page_within(count_pages(size.customers))
     show_notes()
-    st.markdown(f"**{md(AUDIENCES[audience].label)}** :gray[{md(AUDIENCES[audience].rule)}]")
+    st.markdown(f"**{md(AUDIENCES[audience].label)}** :gray[{md(AUDIENCES[audience].rule)}]", help=define("members"))
     if size.customers:
         value = format_money_short(size.value, get_settings().currency)
         st.caption(
@@ -128,6 +139,7 @@ with explain_trouble("reengage"):
         )
         with st.skeleton(height=400):
             show_members(read_members(viewer, audience, as_of, page), as_of)
-        show_pager(count_pages(size.customers))
     else:
-        st.info("Nobody is in this list now.", icon=":material/sentiment_satisfied:")
+        st.info("Nobody is in this list now. Choose another above.", icon=":material/sentiment_satisfied:")
+    # With one page it shows nothing, and takes the page of a longer list out of the URL.
+    show_pager(count_pages(size.customers))

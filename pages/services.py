@@ -205,7 +205,7 @@ def show_people(viewer: Viewer, interval: str, found: Services, as_of: datetime)
     """Who books: everybody, or those of the service that is selected."""
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown("**Who books**", help=define("bookers"), width="content")
+            st.markdown("**Who books**", help=define("who_books"), width="content")
             st.space("stretch")
             st.selectbox(
                 "Service",
@@ -224,6 +224,8 @@ def show_people(viewer: Viewer, interval: str, found: Services, as_of: datetime)
             customers = read_customers(viewer, interval, service, as_of, page)
         if not customers:
             st.caption("No customer has a counted booking here: they were guests, or cancelled.")
+            # The page of a longer list would stay in the URL.
+            write_url(page=1)
             return
         guests = f" · and {format_plural(rows.guest_bookings, 'booking')} by guests" if rows.guest_bookings else ""
         st.caption(f"{describe_rows(page, rows.customers)} · {INTERVALS[interval].label}{guests}")

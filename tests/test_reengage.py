@@ -1,10 +1,10 @@
-"""Whom to write to again is what a recount finds: every list, every segment, what they spent, the file and the page."""
+"""Whom to write to again is what a recount finds: every list, every segment, what they spent, and the file."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
@@ -12,28 +12,21 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import streamlit as st
-from streamlit import config
-from streamlit.testing.v1 import AppTest
 
 from metrics.choices import ChoiceError
 from metrics.customers import CustomerQuery, count_customers
 from metrics.database import Database
-from metrics.install import close_installation
 from metrics.reengage import AUDIENCES, Member, count_audience, export_audience, list_audience, list_audiences
 from metrics.viewer import NotAllowed, Viewer
-from pages.widgets.text import md
 from tests import recount
 from tests.conftest import Server, add_customer
 from tests.recount import Row, is_counted_order
 from tests.shop import Shop, fill_shop, open_shop
-from tests.test_pages import PAGES, read, rename
 
 BEN = Viewer("ben@shop.example", "analyst")
 DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
 LISTS = [key for key, row in AUDIENCES.items() if not row.is_segment]
 SEGMENTS = [key for key, row in AUDIENCES.items() if row.is_segment]
-OpenPage = Callable[..., AppTest]
 
 
 @pytest.fixture(scope="module", name="shop")
@@ -246,50 +239,55 @@ def test_it_refuses_strangers_and_what_is_no_choice(database: Database, ada: Vie
             ask(database, ada, "x")
 
 
-@pytest.fixture(name="open_reengage")
-def fixture_open_reengage(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenPage]:
-    """Opens the page over a fresh database, with the query of its URL."""
-    monkeypatch.setenv("DATABASE_URL", url)
-    close_installation()
-
-    def open_reengage(**query: str) -> AppTest:
-        st.cache_data.clear()
-        page = AppTest.from_file(str(PAGES / "reengage.py"), default_timeout=60)
-        page.query_params.update(query)
-        page.run()
-        assert not page.exception, page.exception
-        return page
-
-    yield open_reengage
-    close_installation()
-
-
-def test_the_page_shows_lists_segments_and_people(
-    open_reengage: OpenPage, database: Database, alice: UUID, bob: UUID
+@pytest.mark.parametrize(
+    ("age", "booked", "is_lapsed", "is_once"),
+    [
+        (30 * DAY, None, False, False),
+        (30 * DAY + TICK, None, True, True),
+        (40 * DAY, 40 * DAY + TICK, True, True),
+        (40 * DAY, 40 * DAY, True, True),
+        (40 * DAY, 40 * DAY - TICK, True, False),
+    ],
+)
+def test_lists_have_their_edges_too(
+    database: Database,
+    ada: Viewer,
+    alice: UUID,
+    age: timedelta,
+    booked: timedelta | None,
+    is_lapsed: bool,
+    is_once: bool,
 ) -> None:
-    assert "Nobody is in this list now" in read(open_reengage())
-    rename(database, alice, "**bold** [x](javascript:alert(1))", ":red[y]")
-    add_order(database, alice, database.now() - 40 * DAY, 1500)
-    page = open_reengage()
-    lists, segments, people = (table.value for table in page.table)
-    assert (len(lists), len(segments)) == (len(LISTS), len(SEGMENTS))
-    assert list(people["Customer"]) == [r"**\*\*bold\*\* \[x\]\(javascript\:alert\(1\)\) \:red\[y\]**"]
-    assert all(md(row.rule) in [*lists["Rule"], *segments["Rule"]] for row in AUDIENCES.values())
-    assert "who spent TZS 1,500 so far" in read(page)
-    page.selectbox(key="audience").set_value("prospects").run()
-    assert page.query_params["audience"] == "prospects"
-    assert list(page.table[2].value["Customer"]) == ["**Bob Temu**"]
-    assert [link.proto.url for link in page.get("link_button")] == ["/export/audience.csv?audience=prospects"]
-    assert md("audience is 'x': use lapsed") in read(open_reengage(audience="x"))
+    """A booking counts as coming back, a cancelled one does not; an order that failed is no order."""
+    now = database.now()
+    add_order(database, alice, now - age, payment="pending")
+    add_order(database, alice, now - DAY, payment="failed")
+    with database.write() as connection:
+        for at, status in ((now - DAY, "cancelled"), (now - booked if booked else None, "completed")):
+            if at:
+                connection.execute(
+                    "INSERT INTO service_bookings (user_id, status, created_at) VALUES (%s, %s, %s)",
+                    (alice, status, at),
+                )
+    found = {key: count_audience(database, ada, key, as_of=now) for key in ("lapsed", "once", "booked", "prospects")}
+    assert found == {"lapsed": is_lapsed, "once": is_once, "booked": 0, "prospects": 1}
 
 
-def test_the_page_needs_customers_and_a_viewer(open_reengage: OpenPage) -> None:
-    assert "No customers yet" in read(open_reengage())
-    address = config.get_option("server.address")
-    config.set_option("server.address", "0.0.0.0")
-    try:
-        page = open_reengage()
-        assert page.error
-        assert not page.title
-    finally:
-        config.set_option("server.address", address)
+def test_those_who_paid_nothing_are_no_loss(database: Database, ada: Viewer, alice: UUID, bob: UUID) -> None:
+    now = database.now()
+    for one in (alice, bob):
+        add_order(database, one, now - 400 * DAY, 0)
+    assert count_audience(database, ada, "cant_lose", as_of=now) == 0
+    assert count_audience(database, ada, "lost", as_of=now) == 2
+    add_order(database, bob, now - 100 * DAY, 1)
+    [member] = list_audience(database, ada, "cant_lose", as_of=now)
+    assert member.id == bob
+
+
+def test_the_top_fifth_begins_at_the_eightieth_percentile(database: Database, ada: Viewer) -> None:
+    now = database.now()
+    for number in range(1, 11):
+        add_order(database, add_customer(database, f"n{number}", "N"), now - 400 * DAY, number)
+    # Eight of ten paid 8 or less: from there on, nobody may be lost.
+    assert [one.total_spent for one in list_audience(database, ada, "cant_lose", as_of=now)] == [10, 9, 8]
+    assert count_audience(database, ada, "lost", as_of=now) == 7

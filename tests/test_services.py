@@ -1,9 +1,9 @@
-"""Services are what a recount finds: how often booked, for how much, when and by whom; and how the page shows them."""
+"""Services are what a recount finds: how often booked, for how much, when and by whom."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,28 +13,21 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-import streamlit as st
-from streamlit import config
-from streamlit.testing.v1 import AppTest
 
 from metrics.choices import INTERVALS, ChoiceError
 from metrics.database import Database
-from metrics.install import close_installation
 from metrics.services import MOST_LINES, list_service_customers, list_service_series, list_services
 from metrics.statistics import get_statistics
 from metrics.viewer import NotAllowed, Viewer
-from pages.widgets.text import md
 from tests.conftest import Server, add_customer
 from tests.recount import Row, is_counted_booking, is_within, read_base
 from tests.shop import AMOUNTS, Shop, fill_shop, open_shop
-from tests.test_pages import PAGES, read, rename
 from tests.test_share_series import get_bucket, move
 
 BEN = Viewer("ben@shop.example", "analyst")
 DAR, KATHMANDU = ZoneInfo("Africa/Dar_es_Salaam"), ZoneInfo("Asia/Kathmandu")
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HOUR, DAY, TICK = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
 UNKNOWN = "Unknown service"
-OpenServices = Callable[..., AppTest]
 
 
 @pytest.fixture(scope="module", name="shop")
@@ -173,6 +166,34 @@ def test_a_service_has_its_present_name(database: Database, ada: Viewer, alice: 
     assert [(one.service, one.bookings) for one in found] == [(UNKNOWN, 2), ("New name", 1)]
 
 
+def test_two_services_of_one_name_are_one_row(database: Database, ada: Viewer, alice: UUID, bob: UUID) -> None:
+    now = database.now()
+    book(database, alice, "Repair", now - HOUR, amount=100)
+    book(database, bob, "Mending", now - 2 * HOUR)
+    book(database, alice, "Mending", now - 3 * HOUR, amount=Decimal("0.50"))
+    with database.write() as connection:
+        connection.execute("UPDATE services SET title = 'Repair'")
+    [one] = list_services(database, ada, "daily", as_of=now).services
+    assert (one.service, one.bookings, one.customers, one.share) == ("Repair", 3, 2, 1)
+    assert one.booked_value == Decimal("100.50")
+    points = list_service_series(database, ada, "daily", as_of=now)
+    assert {point.service for point in points} == {"Repair"}
+    assert sum(point.bookings for point in points) == 3
+    people = list_service_customers(database, ada, "daily", service="Repair", as_of=now)
+    assert [(one.id, one.bookings) for one in people] == [(alice, 2), (bob, 1)]
+
+
+@pytest.mark.parametrize("service", [None, "Repair"])
+def test_its_window_is_half_open(database: Database, ada: Viewer, alice: UUID, service: str | None) -> None:
+    now = database.now()
+    for age in (-TICK, timedelta(0), TICK, DAY, DAY + TICK):
+        book(database, alice, "Repair", now - age)
+    assert list_services(database, ada, "daily", as_of=now).total.bookings == 2
+    assert sum(one.bookings for one in list_service_series(database, ada, "daily", as_of=now)) == 2
+    [person] = list_service_customers(database, ada, "daily", service=service, as_of=now)
+    assert (person.bookings, person.last_booked_at) == (2, now - TICK)
+
+
 @pytest.mark.parametrize(("services", "lines"), [(MOST_LINES, "ABCDEF"), (MOST_LINES + 2, "ABCDE")])
 def test_it_gathers_the_rest(database: Database, ada: Viewer, alice: UUID, services: int, lines: str) -> None:
     now = database.now()
@@ -223,77 +244,3 @@ def test_it_refuses_strangers_and_what_is_no_choice(database: Database, ada: Vie
             ask(database, stranger, "all")
         with pytest.raises(ChoiceError, match="interval is 'yearly'"):
             ask(database, ada, "yearly")
-
-
-@pytest.fixture(name="open_services")
-def fixture_open_services(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenServices]:
-    """Opens the page over a fresh database, with the query of its URL."""
-    monkeypatch.setenv("DATABASE_URL", url)
-    close_installation()
-
-    def open_services(interval: str = "all", **query: str) -> AppTest:
-        st.cache_data.clear()
-        page = AppTest.from_file(str(PAGES / "services.py"), default_timeout=60)
-        page.session_state["interval"] = interval
-        page.query_params.update(query)
-        page.run()
-        assert not page.exception, page.exception
-        return page
-
-    yield open_services
-    close_installation()
-
-
-def test_the_page_says_what_to_do(open_services: OpenServices, database: Database, alice: UUID) -> None:
-    assert "No bookings yet" in read(open_services())
-    book(database, alice, "Repair", database.now() - 9 * DAY)
-    assert "choose a longer one" in read(open_services("weekly"))
-
-
-def test_the_page_shows_services_and_who_books_one(
-    open_services: OpenServices, database: Database, alice: UUID, bob: UUID
-) -> None:
-    now = database.now()
-    rename(database, alice, "**bold** [x](javascript:alert(1))", ":red[y]")
-    for _ in range(3):
-        book(database, alice, "Repair *now*", now - HOUR, amount=1500)
-    book(database, bob, "Setup", now - HOUR)
-    book(database, None, "Setup", now - HOUR, status="cancelled")
-    page = open_services("daily")
-    cards = {card.label: card.value for card in page.metric}
-    assert cards == {"Bookings": "4", "Customers": "2", "Booked value (TZS)": "4,500", "Cancelled": "20%"}
-    services, people = (table.value for table in page.table)
-    assert list(services["Service"]) == [md("Repair *now*"), "Setup"]
-    assert list(services["Bookings"]) == [3, 1]
-    assert list(people["Customer"]) == [r"**\*\*bold\*\* \[x\]\(javascript\:alert\(1\)\) \:red\[y\]**", "**Bob Temu**"]
-    page.selectbox(key="service").set_value("Setup").run()
-    assert page.query_params["service"] == "Setup"
-    assert list(page.table[1].value["Customer"]) == ["**Bob Temu**"]
-    page.selectbox(key="service").set_value("").run()
-    assert len(page.table[1].value) == 2
-    assert "service" not in page.query_params
-    page.session_state["table-services"] = True
-    frame = page.run().dataframe[0].value
-    assert list(frame.columns) == ["From", "All", "Repair *now*", "Setup"]
-    assert frame["All"].sum() == 4
-
-
-def test_the_page_forgets_a_service_nobody_booked(open_services: OpenServices, database: Database, alice: UUID) -> None:
-    book(database, alice, "Repair", database.now() - HOUR)
-    page = open_services(service="Mars")
-    assert md("service is 'Mars': nobody booked that in the interval") in read(page)
-    assert "service" not in page.query_params
-    assert len(page.table[1].value) == 1
-
-
-def test_the_page_shows_a_stranger_nothing(open_services: OpenServices, database: Database, alice: UUID) -> None:
-    book(database, alice, "Repair", database.now() - HOUR)
-    address = config.get_option("server.address")
-    config.set_option("server.address", "0.0.0.0")
-    try:
-        page = open_services()
-        assert page.error
-        assert not page.table
-        assert not page.metric
-    finally:
-        config.set_option("server.address", address)

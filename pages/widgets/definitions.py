@@ -82,4 +82,8 @@ _DEFINITIONS = {
     "cancelled. Value: their amounts. Cancelled: of all that were made.",
     "service_series": "Bookings that were not cancelled, in hours, days and months of the time zone in the side bar. "
     "The first and the last may hold only a part.",
+    "members": "Orders and bookings of all time; cancelled, failed and refunded ones left out. Spent: the paid "
+    "orders, in {currency}. Last order: the latest that counts. Last seen: the start of the latest signed-in session.",
+    "who_books": "Customers with a booking in the interval that was not cancelled. Bookings and value are of those "
+    "alone; the value is in {currency}, paid or not. Last booked: the latest of them.",
 }
