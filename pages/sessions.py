@@ -254,7 +254,8 @@ with explain_trouble("sessions"):
             st.space("stretch")
             link_csv(query)
         show_rows(sessions)
-        show_pager(count_pages(min(rows, MOST_COUNTED)))
     else:
         show_nothing(query)
+    # With one page it shows nothing, and takes the page of a longer list out of the URL.
+    show_pager(count_pages(min(rows, MOST_COUNTED)))
     show_reasons(viewer, query.interval, query.include_bots, as_of)

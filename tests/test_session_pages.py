@@ -83,6 +83,12 @@ def test_it_filters_by_the_words_of_its_url(open_list: OpenList, database: Datab
     assert not dict(page.query_params)
 
 
+def test_an_empty_list_leaves_no_page_in_the_url(open_list: OpenList, alice: UUID) -> None:
+    page = open_list(page="3")
+    assert "No sessions yet" in read(page)
+    assert "page" not in page.query_params
+
+
 def test_it_says_why_sessions_ended(open_list: OpenList, database: Database, alice: UUID) -> None:
     with database.write() as connection:
         connection.execute(
