@@ -14,7 +14,8 @@ from metrics.choices import DIMENSIONS, FORMATS, ChoiceError, choose
 from metrics.customers import Customer, CustomerQuery
 from metrics.database import Database
 from metrics.display import format_browser, format_os
-from metrics.downloads import list_export_routes, take_customers
+from metrics.downloads import list_export_routes
+from metrics.handouts import take_customers
 from metrics.keys import find_key_holder
 from metrics.private_routes import (
     KeyMissing,

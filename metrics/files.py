@@ -9,14 +9,12 @@ from uuid import UUID
 
 from tqdm import tqdm
 
-from metrics.customers import CustomerQuery, export_customers
+from metrics.customers import CustomerQuery
 from metrics.database import Database
 from metrics.exports import CSV_CELL, PARQUET_CELL, write_parquet
-from metrics.sessions import export_sessions
-from metrics.viewer import Viewer
-
-# Whoever may start a command here has the database's own password.
-OPERATOR = Viewer("command line", "admin")
+from metrics.handouts import take_customers, take_sessions
+from metrics.session_list import SessionQuery
+from metrics.viewer import get_operator
 
 
 def write_file(
@@ -27,10 +25,11 @@ def write_file(
     A Parquet file has the texts as they are, a CSV file with what a spreadsheet would run disarmed.
     """
     cell = PARQUET_CELL if kind == "parquet" else CSV_CELL
+    operator = get_operator()
     if noun == "customers":
-        pieces = export_customers(database, OPERATOR, query, cell=cell)
+        pieces = take_customers(database, operator, query, cell=cell)
     else:
-        pieces = export_sessions(database, OPERATOR, user_id=user_id, interval=query.interval, cell=cell)
+        pieces = take_sessions(database, operator, SessionQuery(query.interval, user_id=user_id), cell=cell)
     with (
         _open(path) as file,
         tqdm(unit="B", unit_scale=True, desc=f"exporting {noun}", disable=not sys.stderr.isatty()) as progress,

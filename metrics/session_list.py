@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row, tuple_row
 
@@ -71,6 +72,7 @@ class SessionQuery:
     country: str | None = None
     who: str = "all"
     include_bots: bool = False
+    user_id: UUID | None = None
 
     def __post_init__(self) -> None:
         choose(INTERVALS, "interval", self.interval)
@@ -83,6 +85,9 @@ class SessionQuery:
         """Whether it leaves out a session of the interval."""
         words = (self.state, self.reason, self.who)
         return bool(self.device or self.browser or self.country or any(word != "all" for word in words))
+
+
+EVERY_SESSION = SessionQuery()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,17 +176,17 @@ def list_session_options(database: Database, viewer: Viewer) -> SessionOptions:
     return SessionOptions(**{name: tuple(values) for name, values in found.items()})
 
 
-def export_all_sessions(
+def export_sessions(
     database: Database,
     viewer: Viewer,
-    query: SessionQuery,
+    query: SessionQuery = EVERY_SESSION,
     *,
     as_of: datetime | None = None,
     cell: str = CSV_CELL,
 ) -> Iterator[bytes]:
     """Every session that the filters leave as CSV, latest start first, in pieces of 64 KiB; `cell` writes texts."""
     demand_viewer(viewer)
-    return export_csv(database, get_statement("export_all_sessions", cell=cell), _get_values(database, query, as_of))
+    return export_csv(database, get_statement("export_sessions", cell=cell), _get_values(database, query, as_of))
 
 
 def _get_values(database: Database, query: SessionQuery, as_of: datetime | None) -> dict[str, Any]:
@@ -198,4 +203,5 @@ def _get_values(database: Database, query: SessionQuery, as_of: datetime | None)
         "browser": query.browser or None,
         "country": query.country or None,
         "who": query.who,
+        "user_id": query.user_id,
     }

@@ -1,6 +1,6 @@
-"""Sessions: of one customer, the latest of many, who is online, and their CSV."""
+"""Sessions: of one customer, the latest of many, and who is online."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,9 +8,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
 
-from metrics.choices import INTERVALS, choose
 from metrics.database import Database
-from metrics.exports import CSV_CELL, export_csv
 from metrics.settings import CAP, ONLINE
 from metrics.statements import get_statement
 from metrics.viewer import Viewer, demand_viewer
@@ -106,45 +104,6 @@ def count_online(database: Database, viewer: Viewer, *, as_of: datetime | None =
     with database.read() as connection:
         cursor = connection.cursor(row_factory=class_row(Online))
         return cursor.execute(get_statement("count_online"), values).fetchall()[0]
-
-
-def count_exported_sessions(
-    database: Database,
-    viewer: Viewer,
-    *,
-    user_id: UUID | None = None,
-    interval: str = "all",
-    as_of: datetime | None = None,
-) -> int:
-    """How many sessions `export_sessions` writes."""
-    demand_viewer(viewer)
-    as_of = as_of or database.now()
-    since = choose(INTERVALS, "interval", interval).get_since(as_of)
-    values = {"user_id": user_id, "since": since, "as_of": as_of}
-    with database.read() as connection:
-        cursor = connection.cursor(row_factory=scalar_row)
-        count: int = cursor.execute(get_statement("count_exported_sessions"), values, prepare=False).fetchall()[0]
-    return count
-
-
-def export_sessions(
-    database: Database,
-    viewer: Viewer,
-    *,
-    user_id: UUID | None = None,
-    interval: str = "all",
-    as_of: datetime | None = None,
-    cell: str = CSV_CELL,
-) -> Iterator[bytes]:
-    """Sessions that started in the interval, of one customer or of all, as CSV, latest start first.
-
-    `cell` is how texts are written.
-    """
-    demand_viewer(viewer)
-    values = _get_values(database, as_of)
-    since = choose(INTERVALS, "interval", interval).get_since(values["as_of"])
-    statement = get_statement("export_sessions", cell=cell)
-    return export_csv(database, statement, values | {"user_id": user_id, "since": since})
 
 
 def _get_values(database: Database, as_of: datetime | None) -> dict[str, Any]:

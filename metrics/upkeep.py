@@ -1,7 +1,6 @@
 """The commands that look after an installation: check, rebuild, prune, erase, reset, export-person and keys."""
 
 import argparse
-import getpass
 import json
 import sys
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from metrics.privacy import erase_customer, export_person, reset_all_sessions, r
 from metrics.rebuild import count_customers_to_rebuild, rebuild
 from metrics.retention import count_prunable, prune_sessions
 from metrics.settings import load_settings
-from metrics.viewer import Viewer
+from metrics.viewer import get_operator
 
 ALL = "all"
 
@@ -81,13 +80,6 @@ def read_user_or_all(text: str) -> UUID | str:
     with suppress(ValueError):
         return UUID(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no id: use the id of a customer, or all")
-
-
-def get_operator() -> Viewer:
-    """Whoever may start a command here has the database's own password; the log knows the login of this machine."""
-    with suppress(OSError, KeyError):
-        return Viewer(f"command line: {getpass.getuser()}", "admin")
-    return Viewer("command line", "admin")
 
 
 @contextmanager

@@ -210,7 +210,7 @@ def link_csv(query: SessionQuery) -> None:
     asked["bots"] = "true" if query.include_bots else ""
     st.link_button(
         "Export CSV",
-        "/export/all-sessions.csv?" + urlencode({name: value for name, value in asked.items() if value}),
+        "/export/sessions.csv?" + urlencode({name: value for name, value in asked.items() if value}),
         icon=":material/download:",
         help="Every session that the filters leave, not only this page, in this order.",
     )

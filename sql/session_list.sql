@@ -7,6 +7,7 @@
 (:'since'::timestamptz IS NULL OR s.started_at >= :'since'::timestamptz)
     AND s.started_at < :'as_of'::timestamptz
     AND (:'include_bots'::boolean OR NOT s.is_bot)
+    AND (:'user_id'::uuid IS NULL OR s.user_id = :'user_id'::uuid)
     AND (:'state'::text = 'all' OR s.is_active = (:'state'::text = 'active'))
     AND CASE :'reason'::text
         WHEN 'all' THEN true
@@ -80,8 +81,8 @@ SELECT 'countries', country
 FROM latest
 ORDER BY name, value;
 
--- name: export_all_sessions
--- Every session that the filters leave, latest start first, in the columns of export_sessions; addresses masked.
+-- name: export_sessions
+-- Every session that the filters leave, latest start first, with text cells as the file wants them; addresses masked.
 COPY (
     SELECT
         s.id AS session_id,

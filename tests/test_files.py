@@ -16,7 +16,7 @@ from pyarrow import parquet
 from metrics.customers import CustomerQuery, export_customers
 from metrics.database import Database
 from metrics.files import write_file
-from metrics.sessions import export_sessions
+from metrics.session_list import SessionQuery, export_sessions
 from metrics.settings import PROJECT
 from metrics.viewer import Viewer
 from tests.shop import fill_shop
@@ -58,7 +58,7 @@ def test_parquet_has_the_rows_of_the_csv_with_their_types(
     if noun == "customers":
         pieces = export_customers(shop, ada, query, as_of=as_of)
     else:
-        pieces = export_sessions(shop, ada, interval="weekly", as_of=as_of)
+        pieces = export_sessions(shop, ada, SessionQuery("weekly"), as_of=as_of)
     rows = list(csv.DictReader(io.StringIO(b"".join(pieces).decode(), newline="")))
     found = parquet.read_table(path).to_pylist()
     assert rows

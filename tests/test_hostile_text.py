@@ -16,7 +16,8 @@ from starlette.testclient import TestClient
 from metrics.api import list_routes
 from metrics.customers import CustomerQuery, export_customers, list_customers
 from metrics.database import Database
-from metrics.sessions import export_sessions, list_sessions
+from metrics.session_list import export_sessions
+from metrics.sessions import list_sessions
 from metrics.viewer import Viewer
 
 NAME = "**bold** [x](javascript:alert(1)) <img src=x onerror=alert(1)> $x^2$ :red[y] =1+1"

@@ -97,5 +97,5 @@ def test_what_a_key_saw_is_in_the_log(database: Database, alice: UUID, ada: View
 def test_files_behind_the_buttons_ask_for_a_person(database: Database, alice: UUID) -> None:
     key = add_key(database, "reports", "admin")
     client = make_client(database, None)
-    for path in ("customers.csv", "sessions.csv", "all-sessions.csv"):
+    for path in ("customers.csv", "sessions.csv", "audience.csv"):
         assert client.get(f"/export/{path}", headers={"Authorization": f"Bearer {key}"}).status_code == 401

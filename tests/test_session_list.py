@@ -21,12 +21,12 @@ from metrics.session_list import (
     WHO,
     SessionQuery,
     count_all_sessions,
-    export_all_sessions,
+    export_sessions,
     list_all_sessions,
     list_end_reasons,
     list_session_options,
 )
-from metrics.sessions import Session, export_sessions, list_sessions
+from metrics.sessions import Session, list_sessions
 from metrics.statistics import get_statistics
 from metrics.viewer import NotAllowed, Viewer
 from tests.conftest import Server
@@ -104,7 +104,7 @@ def test_it_works(shop: Shop, ada: Viewer, query: SessionQuery) -> None:
         first_name = names[one.user_id]["first_name"] if one.user_id else None
         assert (one.full_name is None) == (one.user_id is None)
         assert not first_name or first_name in str(one.full_name)
-    file = b"".join(export_all_sessions(shop.database, ada, query, as_of=shop.as_of)).decode()
+    file = b"".join(export_sessions(shop.database, ada, query, as_of=shop.as_of)).decode()
     lines = list(csv.DictReader(io.StringIO(file, newline="")))
     assert [line["session_id"] for line in lines] == [str(row["id"]) for row in expected]
     assert [line["active"] for line in lines] == [str(one.is_active).lower() for one in found]
@@ -179,8 +179,8 @@ def test_it_shows_a_session_as_the_customer_page_does(database: Database, ada: V
     }
     assert listed.full_name == "Alice Mushi"
     assert listed.ip_address == "196.249.xxx.xxx"
-    file = b"".join(export_all_sessions(database, ada, SessionQuery(), as_of=now))
-    assert file == b"".join(export_sessions(database, ada, as_of=now))
+    file = b"".join(export_sessions(database, ada, SessionQuery(), as_of=now))
+    assert file == b"".join(export_sessions(database, ada, SessionQuery(user_id=alice), as_of=now))
     for secret in ("secret-tracker-id", "97.33"):
         assert secret not in f"{listed} {file!r}"
 
@@ -195,7 +195,7 @@ def test_an_analyst_sees_no_contact_that_stands_for_a_name(database: Database, a
         assert session.full_name == name
     hidden = replace(ada, reveals=False)
     assert "alice@" not in str(list_all_sessions(database, hidden, SessionQuery(), as_of=now))
-    assert b"alice@" not in b"".join(export_all_sessions(database, BEN, SessionQuery(), as_of=now))
+    assert b"alice@" not in b"".join(export_sessions(database, BEN, SessionQuery(), as_of=now))
 
 
 def test_it_offers_what_the_latest_sessions_have(database: Database, ada: Viewer) -> None:
@@ -232,7 +232,7 @@ def test_nobody_reads_without_a_viewer(database: Database) -> None:
         lambda: count_all_sessions(database, stranger, SessionQuery()),
         lambda: list_end_reasons(database, stranger, "all"),
         lambda: list_session_options(database, stranger),
-        lambda: list(export_all_sessions(database, stranger, SessionQuery())),
+        lambda: list(export_sessions(database, stranger, SessionQuery())),
     ):
         with pytest.raises(NotAllowed):
             read_it()
@@ -243,4 +243,4 @@ def test_an_empty_shop_has_no_sessions(database: Database, ada: Viewer) -> None:
     assert count_all_sessions(database, ada, SessionQuery()) == 0
     assert list_end_reasons(database, ada, "all") == []
     assert list_session_options(database, ada).devices == ()
-    assert b"".join(export_all_sessions(database, ada, SessionQuery())).count(b"\r\n") == 1
+    assert b"".join(export_sessions(database, ada, SessionQuery())).count(b"\r\n") == 1

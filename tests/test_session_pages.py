@@ -73,7 +73,7 @@ def test_it_filters_by_the_words_of_its_url(open_list: OpenList, database: Datab
     assert "Showing 1–1 of 1 · Last 7 Days" in read(page)
     assert dict(page.query_params) == words
     link = urlsplit(get_link(page))
-    assert link.path == "/export/all-sessions.csv"
+    assert link.path == "/export/sessions.csv"
     everything = words | {"interval": "weekly", "reason": "all"}
     assert parse_qs(link.query) == {name: [value] for name, value in everything.items()}
     page.selectbox(key="who").set_value("guests").run()

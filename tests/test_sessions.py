@@ -10,11 +10,11 @@ import pytest
 
 from metrics.customers import CustomerQuery, get_customer, list_customers
 from metrics.database import Database
+from metrics.session_list import export_sessions
 from metrics.sessions import (
     Session,
     count_online,
     count_sessions,
-    export_sessions,
     list_recent_sessions,
     list_sessions,
 )
