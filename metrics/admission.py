@@ -106,7 +106,9 @@ class SignIn:
 
     def send_to_login(self, path: str, query: str) -> list[tuple[bytes, bytes]]:
         """The headers that send a person to the provider, and remember where they wanted to go."""
-        wanted = quote(f"{path}?{query}" if query else path, safe="/?=&")[:LONGEST_RETURN]
+        wanted = f"{path}?{query}" if query else path
+        # Cut, an address would lead somewhere else: the page without its query is near enough.
+        wanted = wanted if len(wanted) <= LONGEST_RETURN else path[:LONGEST_RETURN]
         return [
             (b"location", self.make_login_path().encode()),
             (b"set-cookie", self._make_cookie(wanted, RETURN_SECONDS).encode()),
@@ -148,7 +150,7 @@ def read_cookies(headers: Headers) -> dict[str, str]:
 
 def read_return(cookie: str) -> str:
     """A path of ours from the cookie; the first page for anything that leads elsewhere or round in circles."""
-    path = unquote(unquote(cookie))
+    path = unquote(cookie)
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\", *SIGN_IN_PATHS))
     if not is_ours or any(ord(letter) < 32 or letter == "\\" for letter in path):
         return "/"

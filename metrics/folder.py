@@ -10,7 +10,6 @@ from psycopg.rows import tuple_row
 
 from metrics import meters
 from metrics.chores import Chore
-from metrics.database import Database
 from metrics.settings import Settings
 from metrics.statements import get_statement
 
@@ -23,21 +22,21 @@ TOO_FAR = timedelta(days=3)
 MANY_CHANGES = 5_000
 
 
-def fold_now(database: Database, *, patience: timedelta = timedelta(seconds=30)) -> bool:
-    """Folds once, up to now, at once; False where another process folded all that time."""
-    values = {"timezone": database.settings.timezone, "max_step": MAX_STEP, "too_far": TOO_FAR}
-    deadline = time.monotonic() + patience.total_seconds()
-    while time.monotonic() < deadline:
-        with database.administer() as connection:
-            # What take_role did stays: a session's role outlives its transactions.
-            connection.commit()
-            connection.isolation_level = IsolationLevel.REPEATABLE_READ
-            row = connection.cursor(row_factory=tuple_row).execute(get_statement("fold_step"), values).fetchone()
-        if row is None:
-            time.sleep(0.2)
-        elif row[0] >= row[2]:
-            return True
-    return False
+def fold_now(connection: psycopg.Connection[Any], timezone: str, *, from_nothing: bool = False) -> None:
+    """Folds up to now on that connection, after whoever folds at this moment; `from_nothing` counts all of it anew."""
+    values = {"timezone": timezone, "max_step": MAX_STEP, "too_far": TOO_FAR}
+    # Before a transaction looks at its moment: a fold that ends while we wait must be seen. What take_role did stays.
+    connection.execute(get_statement("lock_fold"))
+    connection.commit()
+    connection.isolation_level = IsolationLevel.REPEATABLE_READ
+    if from_nothing:
+        connection.execute(get_statement("forget_fold"))
+    cursor = connection.cursor(row_factory=tuple_row)
+    while True:
+        folded_until, _, now = cursor.execute(get_statement("fold_step"), values).fetchall()[0]
+        if folded_until >= now:
+            return
+        connection.commit()
 
 
 class Folder(Chore):

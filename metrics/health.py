@@ -14,7 +14,6 @@ from metrics.settings import CAP
 from metrics.statements import get_statement
 from metrics.viewer import Viewer, demand_admin, get_masks
 
-BEGINNING = "-infinity"
 Row = TypeVar("Row")
 
 
@@ -84,14 +83,14 @@ class ChoreState:
 
 
 def get_end_rate(database: Database, viewer: Viewer, interval: str, *, as_of: datetime | None = None) -> EndRate:
-    """The first monitoring question, by counting the rows that are kept."""
+    """The first monitoring question, by counting the rows and what retention took from them."""
     return _ask(database, viewer, EndRate, "get_end_rate", interval, as_of)[0]
 
 
 def get_average_duration(
     database: Database, viewer: Viewer, interval: str, *, as_of: datetime | None = None
 ) -> AverageDuration:
-    """The second monitoring question, by counting the rows that are kept."""
+    """The second monitoring question, by counting the rows and what retention took from them."""
     return _ask(database, viewer, AverageDuration, "get_average_duration", interval, as_of)[0]
 
 
@@ -135,7 +134,7 @@ def _ask(
     as_of = as_of or database.now()
     values = {
         "as_of": as_of,
-        "since": choose(INTERVALS, "interval", interval).get_since(as_of) or BEGINNING,
+        "since": choose(INTERVALS, "interval", interval).get_since(as_of),
         "timeout": timedelta(minutes=database.settings.timeout_minutes),
         "cap": CAP,
         **more,

@@ -48,7 +48,7 @@ def revoke_key(database: Database, name: str) -> None:
 
 def list_keys(database: Database) -> list[Key]:
     """Every key there ever was, by name."""
-    with database.write() as connection:
+    with database.administer() as connection:
         return connection.cursor(row_factory=class_row(Key)).execute(get_statement("list_keys")).fetchall()
 
 

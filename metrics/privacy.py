@@ -58,7 +58,7 @@ def erase_customer(database: Database, viewer: Viewer, user_id: UUID, *, dry_run
     """Removes everything of ours that names the person, for good: what comes later is a guest's. For admins.
 
     Orders, bookings, reviews and the shop's own row of the person are the shop's, and stay. Safe to repeat, also after
-    it was interrupted. ErasureIncomplete where rows are left after the fold: one of another process takes too long.
+    it was interrupted. ErasureIncomplete where rows are left all the same.
     """
     demand_admin(viewer)
     if dry_run:
@@ -70,7 +70,8 @@ def erase_customer(database: Database, viewer: Viewer, user_id: UUID, *, dry_run
     left = count_traces(database, viewer, user_id)
     if any(left.values()):
         # What is kept of periods names the person until it is folded.
-        fold_now(database)
+        with database.administer() as connection:
+            fold_now(connection, database.settings.timezone)
         left = count_traces(database, viewer, user_id)
     if any(left.values()):
         tables = ", ".join(f"{count} in {table}" for table, count in left.items() if count)

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from psycopg import IsolationLevel
 from psycopg.rows import scalar_row
 
 from metrics.database import Database
-from metrics.folder import MAX_STEP, TOO_FAR
+from metrics.folder import fold_now
 from metrics.statements import get_statement
 
 # A batch holds its customers' summaries for some tens of milliseconds.
@@ -34,7 +33,8 @@ def rebuild(database: Database, report: Callable[[int], object] = lambda custome
             total += cursor.execute(get_statement("rebuild_customers"), {"user_ids": ids}).fetchall()[0]
         after = ids[-1]
         report(len(ids))
-    _fold_from_nothing(database)
+    with database.write() as connection:
+        fold_now(connection, database.settings.timezone, from_nothing=True)
     return total
 
 
@@ -44,14 +44,3 @@ def _list_next(database: Database, after: UUID | None) -> list[UUID]:
         return cursor.execute(
             get_statement("list_next_customers"), {"after": after, "limit": CUSTOMERS_IN_BATCH}
         ).fetchall()
-
-
-def _fold_from_nothing(database: Database) -> None:
-    values = {"timezone": database.settings.timezone, "max_step": MAX_STEP, "too_far": TOO_FAR}
-    with database.write() as connection:
-        # Before the transaction looks at its moment: a fold that ends while we wait must be seen.
-        connection.execute(get_statement("lock_fold"))
-        connection.commit()
-        connection.isolation_level = IsolationLevel.REPEATABLE_READ
-        connection.execute(get_statement("forget_fold"))
-        connection.execute(get_statement("fold_step"), values)

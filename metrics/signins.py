@@ -1,5 +1,6 @@
 """Sign-ins: which role an e-mail has, and since when a person's earlier sign-ins count no more."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Lock
 from time import monotonic
@@ -48,15 +49,12 @@ class SignOuts:
         """Whether that sign-in counts no more; what was known stays known while the database is away."""
         with self._asking:
             if monotonic() - self._asked >= FRESH_SECONDS:
-                try:
-                    with database.administer() as connection:
-                        rows = connection.cursor(row_factory=tuple_row).execute(
-                            get_statement("list_sign_outs"), {"life": LIFE}
-                        )
-                        self._known = dict(rows.fetchall())
-                except DatabaseError:
-                    # Nothing can be read there either: the page says so.
-                    pass
+                # While it is away, nothing can be read there either: the page says so.
+                with suppress(DatabaseError), database.administer() as connection:
+                    rows = connection.cursor(row_factory=tuple_row).execute(
+                        get_statement("list_sign_outs"), {"life": LIFE}
+                    )
+                    self._known = dict(rows.fetchall())
                 self._asked = monotonic()
         since = self._known.get(email.casefold())
         # A cookie says whole seconds: one of the very second that signs out counts no more.

@@ -24,6 +24,7 @@ from metrics.session_list import REASONS, list_end_reasons
 from metrics.statements import get_statement
 from metrics.statistics import get_statistics
 from metrics.viewer import Viewer
+from pages.widgets.cards import describe_lengths
 from pages.widgets.database import explain_trouble, get_database, get_settings, get_timezone
 from pages.widgets.definitions import define
 from pages.widgets.filters import get_interval
@@ -63,7 +64,7 @@ def show_answers(viewer: Viewer, interval: str, as_of: datetime) -> None:
             _show_card(
                 "Average duration",
                 format_duration(lengths.avg_duration_seconds),
-                f"n {format_count(lengths.sessions)}",
+                describe_lengths(numbers, lengths.sessions),
                 "duration",
             )
             _show_card("Bots", format_percent(share, 1), format_plural(numbers.bot_sessions, "session"), "bots")
@@ -205,7 +206,7 @@ def show_space(viewer: Viewer) -> None:
     queries = st.expander("The monitoring questions as SQL", on_change="rerun", key="queries")
     if queries.open:
         with queries:
-            st.caption("They count rows that are kept in detail: run by hand, they say what stands above.")
+            st.caption("They count the rows themselves: run by hand, they say what stands above.")
             for name, label in QUESTIONS.items():
                 st.markdown(f"**{label}**")
                 st.code(get_statement(name, mask_name=""), language="sql", wrap_lines=True)

@@ -14,3 +14,11 @@ FROM metrics_fold_step(:'timezone'::text, :'max_step'::interval, :'too_far'::int
 -- name: vacuum_changes
 -- The log is read whole each time: what was taken from it must not stay as dead rows.
 VACUUM metrics_changes;
+
+-- name: lock_fold
+-- Nobody else folds until this connection ends.
+SELECT pg_advisory_lock(7283764120);
+
+-- name: forget_fold
+-- The next fold counts from nothing.
+UPDATE metrics_fold SET folded_until = NULL;

@@ -16,11 +16,3 @@ FROM users;
 -- name: rebuild_customers
 -- Counts these customers anew, and says how many summaries were written.
 SELECT metrics_rebuild_summaries(:'user_ids'::uuid[]);
-
--- name: lock_fold
--- Nobody else folds until this connection ends.
-SELECT pg_advisory_lock(7283764120);
-
--- name: forget_fold
--- The next fold counts from nothing.
-UPDATE metrics_fold SET folded_until = NULL;

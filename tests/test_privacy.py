@@ -18,7 +18,6 @@ from metrics.audit import list_audit
 from metrics.check import check
 from metrics.customers import CustomerNotFound, CustomerQuery, count_customers, get_customer, list_customers
 from metrics.database import Database
-from metrics.folder import fold_now
 from metrics.privacy import (
     PersonNotFound,
     count_traces,
@@ -186,7 +185,7 @@ def test_nothing_comes_back_while_beacons_arrive(any_database: Database, ada: Vi
     assert not failures
     assert receipt.removed["user_sessions"] >= 5
     assert set(receipt.left.values()) == {0}
-    fold_now(any_database)
+    fold(any_database)
     assert set(count_traces(any_database, ada, alice).values()) == {0}
     assert not list(check(any_database, full=True))
     assert not find_differences(any_database, SOME)
@@ -212,12 +211,12 @@ def test_the_summaries_stay_true_while_all_of_it_happens_at_once(database: Datab
         for person in people[1:3]:
             reset_customer(database, ada, person)
             prune_sessions(database, ada)
-            fold_now(database)
+            fold(database)
         erase_customer(database, ada, people[3])
         prune_sessions(database, ada)
     assert not failures
     prune_sessions(database, ada)
-    fold_now(database)
+    fold(database)
     assert not list(check(database, full=True))
     assert not find_differences(database, SOME)
     assert {count(database, "user_sessions", person) for person in (people[0], people[3])} == {0}

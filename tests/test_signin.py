@@ -199,9 +199,9 @@ def test_a_sign_out_reaches_every_earlier_sign_in_and_no_later_one(database: Dat
 
 def test_the_way_back_leads_to_the_page_that_was_wanted(tmp_path: Path) -> None:
     client = make_client(tmp_path)
-    client.cookies.set(RETURN_COOKIE, "/devices%3Finterval%3Dweekly")
+    client.cookies.set(RETURN_COOKIE, "/devices%3Finterval%3Dweekly%26search%3Da%2540b")
     answer = client.get("/oauth2callback?code=1")
-    assert answer.headers["location"] == "/devices?interval=weekly"
+    assert answer.headers["location"] == "/devices?interval=weekly&search=a%40b"
     cookies = answer.headers.get_list("set-cookie")
     for cookie in cookies[:2]:
         assert {"Max-Age=43200", "Secure", "HttpOnly"} <= set(cookie.split("; "))

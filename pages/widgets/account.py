@@ -3,6 +3,7 @@
 import streamlit as st
 
 from metrics.audit import write_audit
+from metrics.database import DatabaseError
 from metrics.signins import sign_out_everywhere
 from metrics.viewer import Viewer
 from pages.widgets.database import explain_trouble, get_database
@@ -48,7 +49,6 @@ def _note_reveal(viewer: Viewer) -> None:
     if st.session_state["reveals"]:
         try:
             write_audit(get_database(), viewer, "reveal", "contacts on screen", 0)
-        except Exception:
-            # Nothing is shown that cannot be written down.
+        except DatabaseError:
+            # Nothing is shown that cannot be written down; the page says why.
             st.session_state["reveals"] = False
-            raise

@@ -60,15 +60,6 @@ def list_cards(now: Statistics, before: Statistics | None, points: Sequence[Poin
         return getattr(now, name), getattr(before, name) if before else None
 
     bots = format_plural(now.bot_sessions, "bot session")
-    # Spaces that do not break: a number stays beside its word.
-    lengths = " · ".join(
-        part.replace(" ", "\u00a0")
-        for part in (
-            f"median {format_duration(now.median_duration_seconds)}",
-            f"p90 {format_duration(now.p90_duration_seconds)}",
-            f"n {format_count(now.closed_sessions)}",
-        )
-    )
     earlier = now.total_users - now.new_users_in_period if before else None
     return [
         Card(
@@ -100,7 +91,7 @@ def list_cards(now: Statistics, before: Statistics | None, points: Sequence[Poin
             "Average duration",
             format_duration(now.avg_duration_seconds),
             "duration",
-            lengths,
+            describe_lengths(now, now.closed_sessions),
             *compare("avg_duration_seconds"),
             course("avg_duration_seconds"),
         ),
@@ -138,6 +129,17 @@ def list_cards(now: Statistics, before: Statistics | None, points: Sequence[Poin
             course("revenue"),
         ),
     ]
+
+
+def describe_lengths(numbers: Statistics, closed: int) -> str:
+    """What stands beside every average duration: median, p90, and over how many sessions."""
+    parts = (
+        f"median {format_duration(numbers.median_duration_seconds)}",
+        f"p90 {format_duration(numbers.p90_duration_seconds)}",
+        f"n {format_count(closed)}",
+    )
+    # Spaces that do not break: a number stays beside its word.
+    return " · ".join(part.replace(" ", "\u00a0") for part in parts)
 
 
 def _show_card(card: Card, against: str) -> None:

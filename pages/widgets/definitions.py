@@ -60,7 +60,8 @@ _DEFINITIONS = {
     "sign of life in the last {timeout} minutes. Duration is from start to end in whole minutes; addresses are "
     "shortened.",
     "end_reasons": "Why sessions ended, of all that began in the interval and have ended, whatever the filters of the "
-    "list. Fell silent: no sign of life for {timeout} minutes. Longest time reached: {cap} hours.",
+    "list, as far as their detail is kept. Fell silent: no sign of life for {timeout} minutes. Longest time reached: "
+    "{cap} hours.",
     "beacon_rate": "Sessions that began in the last hour, bots among them, whatever the interval. Seen: an open "
     "session with a sign of life in the last minute.",
     "background": "The endpoint does this by itself. While it is late no number is wrong: readers derive the same.",

@@ -13,7 +13,7 @@ from oidc_provider_mock import run_server_in_thread
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import SETTLED, UNSETTLED, WAIT_SECONDS, serve_dashboard
-from tests.server import free_port
+from tests.server import free_port, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -206,8 +206,13 @@ def test_signing_out_ends_it_here_and_everywhere(browser: Browser, address: str)
         pages[1].get_by_role("button", name="Everywhere").click()
         pages[1].wait_for_url(re.compile(r"^(?!" + re.escape(address) + r"/overview)"))
         # The third is still connected: its next click says so, within the seconds that an answer stays known.
-        pages[2].wait_for_timeout(5_500)
-        pages[2].get_by_text("Include bots").click()
-        expect(pages[2].get_by_text("You are not signed in, or not any more")).to_be_visible()
+        gone = pages[2].get_by_text("You are not signed in, or not any more")
+
+        def is_out() -> bool:
+            pages[2].get_by_text("Include bots").click()
+            settle(pages[2])
+            return gone.is_visible()
+
+        wait_until(is_out, "the third page to notice", 20)
         pages[2].goto(f"{address}/overview")
         expect(pages[2].locator("input[name=sub]").first).to_be_visible()
