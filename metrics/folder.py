@@ -22,11 +22,16 @@ TOO_FAR = timedelta(days=3)
 MANY_CHANGES = 5_000
 
 
-def fold_now(connection: psycopg.Connection[Any], timezone: str, *, from_nothing: bool = False) -> None:
-    """Folds up to now on that connection, after whoever folds at this moment; `from_nothing` counts all of it anew."""
+def fold_now(
+    connection: psycopg.Connection[Any], timezone: str, *, from_nothing: bool = False, patience: str = "0"
+) -> None:
+    """Folds up to now on that connection, after whoever folds at this moment; `from_nothing` counts all of it anew.
+
+    `patience` is how long to wait for the other, "30s", or for ever; psycopg's LockNotAvailable after it.
+    """
     values = {"timezone": timezone, "max_step": MAX_STEP, "too_far": TOO_FAR}
     # Before a transaction looks at its moment: a fold that ends while we wait must be seen. What take_role did stays.
-    connection.execute(get_statement("lock_fold"))
+    connection.execute(get_statement("lock_fold"), {"patience": patience})
     connection.commit()
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     if from_nothing:

@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from psycopg.rows import scalar_row, tuple_row
 
 from metrics.database import Database
 from metrics.folder import fold_now
 from metrics.statements import get_statement
 from metrics.viewer import Viewer, demand_admin
+
+PATIENCE = "30s"
 
 
 class PersonNotFound(LookupError):
@@ -58,7 +62,7 @@ def erase_customer(database: Database, viewer: Viewer, user_id: UUID, *, dry_run
     """Removes everything of ours that names the person, for good: what comes later is a guest's. For admins.
 
     Orders, bookings, reviews and the shop's own row of the person are the shop's, and stay. Safe to repeat, also after
-    it was interrupted. ErasureIncomplete where rows are left all the same.
+    it was interrupted. ErasureIncomplete where another process folds for longer than our patience.
     """
     demand_admin(viewer)
     if dry_run:
@@ -70,8 +74,8 @@ def erase_customer(database: Database, viewer: Viewer, user_id: UUID, *, dry_run
     left = count_traces(database, viewer, user_id)
     if any(left.values()):
         # What is kept of periods names the person until it is folded.
-        with database.administer() as connection:
-            fold_now(connection, database.settings.timezone)
+        with suppress(psycopg.errors.LockNotAvailable), database.administer() as connection:
+            fold_now(connection, database.settings.timezone, patience=PATIENCE)
         left = count_traces(database, viewer, user_id)
     if any(left.values()):
         tables = ", ".join(f"{count} in {table}" for table, count in left.items() if count)

@@ -12,6 +12,7 @@ from pages.widgets.charts import show_share_table, show_shares
 from pages.widgets.database import explain_trouble, get_database, get_timezone
 from pages.widgets.definitions import define
 from pages.widgets.filters import get_interval, show_bots_toggle
+from pages.widgets.kept import describe_detail
 from pages.widgets.share_charts import name_points, show_places, show_share_lines, show_share_series_table
 from pages.widgets.state import read_choice, show_notes, write_url
 from pages.widgets.text import md, plain
@@ -166,7 +167,8 @@ with explain_trouble("devices"), st.skeleton(height=320):
     if shares["device"]:
         sessions = format_count(sum(share.sessions for share in shares["device"]))
         moment = format_time(as_of, get_timezone())
-        note.caption(f"{sessions} sessions · {INTERVALS[interval].label} · as of {moment}", width="content")
+        detail = f" · {describe_detail(viewer)}" if interval == "all" else ""
+        note.caption(f"{sessions} sessions · {INTERVALS[interval].label} · as of {moment}{detail}", width="content")
         st.markdown(describe_finding(shares))
         show_dimensions(viewer, shares, interval, include_bots, as_of)
         show_over_time(viewer, interval, include_bots, as_of)

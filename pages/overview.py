@@ -6,8 +6,7 @@ import streamlit as st
 
 from metrics.choices import INTERVALS
 from metrics.customers import CustomerQuery, list_customers
-from metrics.display import format_date, format_plural, format_time
-from metrics.retention import get_retention
+from metrics.display import format_plural, format_time
 from metrics.rhythm import Hour, list_hours
 from metrics.series import Point, list_series
 from metrics.sessions import count_online
@@ -19,6 +18,7 @@ from pages.widgets.database import explain_trouble, get_database, get_timezone
 from pages.widgets.definitions import define
 from pages.widgets.filters import get_interval, show_bots_toggle
 from pages.widgets.heatmap import show_rhythm
+from pages.widgets.kept import describe_detail
 from pages.widgets.state import show_notes
 from pages.widgets.tables import show_most_active
 from pages.widgets.viewer import gate
@@ -130,8 +130,7 @@ with explain_trouble("overview"):
         include_bots = show_bots_toggle()
     show_notes()
     as_of = read_moment(viewer, interval, include_bots)
-    kept_since = get_retention(get_database(), viewer).kept_since if interval == "all" else None
-    detail = f" · session detail kept since {format_date(kept_since, get_timezone())}" if kept_since else ""
+    detail = f" · {describe_detail(viewer)}" if interval == "all" else ""
     st.caption(f"{INTERVALS[interval].label} · as of {format_time(as_of, get_timezone())}{detail}")
     show_numbers(viewer, interval, include_bots, as_of)
     show_series(viewer, interval, include_bots, as_of)

@@ -31,9 +31,10 @@ from metrics.session_list import (
     list_session_options,
 )
 from metrics.viewer import Viewer
-from pages.widgets.database import explain_trouble, get_database, get_settings, get_timezone
+from pages.widgets.database import explain_trouble, get_database, get_timezone
 from pages.widgets.definitions import define
 from pages.widgets.filters import get_interval, show_bots_toggle
+from pages.widgets.kept import describe_detail
 from pages.widgets.pager import PAGE_SIZE, count_pages, describe_rows, show_pager
 from pages.widgets.share_charts import name_reason, show_end_reasons, show_reason_table
 from pages.widgets.state import (
@@ -238,8 +239,8 @@ with explain_trouble("sessions"):
     read_page()
     query = show_filters(viewer)
     with st.container(horizontal=True, vertical_alignment="center"):
-        days = format_plural(get_settings().retention_days, "day")
-        st.caption(f"Session detail is kept for {days}.", width="content")
+        detail = describe_detail(viewer)
+        st.caption(f"{detail[0].upper()}{detail[1:]}.", width="content")
         st.space("stretch")
         show_bots_toggle()
     with st.skeleton(height=640):

@@ -16,8 +16,8 @@ FROM metrics_fold_step(:'timezone'::text, :'max_step'::interval, :'too_far'::int
 VACUUM metrics_changes;
 
 -- name: lock_fold
--- Nobody else folds until this connection ends.
-SELECT pg_advisory_lock(7283764120);
+-- Nobody else folds until this connection ends; an error where another process folds for longer than our patience.
+SELECT set_config('lock_timeout', :'patience'::text, false), pg_advisory_lock(7283764120);
 
 -- name: forget_fold
 -- The next fold counts from nothing.

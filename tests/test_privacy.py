@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg.rows import scalar_row
 
+from metrics import privacy
 from metrics.audit import list_audit
 from metrics.check import check
 from metrics.customers import CustomerNotFound, CustomerQuery, count_customers, get_customer, list_customers
@@ -32,7 +33,6 @@ from metrics.statistics import get_statistics
 from metrics.viewer import Viewer
 from tests.conftest import add_customer
 from tests.fold import EVERY, find_differences, fold
-from tests.shop import fill_shop
 from tests.test_sessions import add_session
 
 SOME = EVERY[::9]
@@ -133,6 +133,19 @@ def test_it_may_be_repeated_and_of_a_stranger(database: Database, ada: Viewer, a
     assert set(erase_customer(database, ada, uuid4()).removed.values()) == {0}
 
 
+def test_it_says_so_where_another_fold_takes_too_long(
+    database: Database, ada: Viewer, alice: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(database, alice)
+    fold(database)
+    monkeypatch.setattr(privacy, "PATIENCE", "100ms")
+    with psycopg.connect(database.url) as other:
+        other.execute("SELECT pg_advisory_lock(7283764120)")
+        with pytest.raises(privacy.ErasureIncomplete, match="erase again in a minute"):
+            erase_customer(database, ada, alice)
+    assert set(erase_customer(database, ada, alice).left.values()) == {0}
+
+
 def test_a_late_beacon_brings_nothing_back(database: Database, ada: Viewer, alice: UUID) -> None:
     """A session of an erased customer is a guest's, whoever writes it; orders go on, and bring no summary back."""
     fill(database, alice)
@@ -220,36 +233,6 @@ def test_the_summaries_stay_true_while_all_of_it_happens_at_once(database: Datab
     assert not list(check(database, full=True))
     assert not find_differences(database, SOME)
     assert {count(database, "user_sessions", person) for person in (people[0], people[3])} == {0}
-
-
-def test_a_reset_forgets_visits_and_keeps_the_rest(database: Database, ada: Viewer, alice: UUID) -> None:
-    fill(database, alice)
-    prune_sessions(database, ada)
-    fold(database)
-    receipt = reset_customer(database, ada, alice)
-    assert dict(receipt.removed) == {"metrics_pruned_customers": 1, "user_sessions": 3}
-    found = get_customer(database, ada, alice)
-    assert (found.total_sessions, found.last_login, found.primary_device) == (0, None, "Unknown")
-    assert (found.total_orders, found.total_bookings, found.total_reviews) == (1, 1, 1)
-    add_session(database, alice, "again", database.now())
-    assert get_customer(database, ada, alice).total_sessions == 1
-    assert not find_differences(database, SOME)
-
-
-def test_a_reset_of_all_keeps_customers_orders_and_reviews(database: Database, ada: Viewer) -> None:
-    with database.write() as connection:
-        fill_shop(connection, database.now())
-    orders = get_statistics(database, ada, "all").orders_in_period
-    prune_sessions(database, ada, days=61)
-    fold(database)
-    receipt = reset_all_sessions(database, ada)
-    assert receipt.removed["user_sessions"] > 0
-    assert receipt.removed["metrics_pruned_sessions"] > 0
-    numbers = get_statistics(database, ada, "all")
-    assert (numbers.total_sessions, numbers.unique_users_in_period, numbers.orders_in_period) == (0, 0, orders)
-    assert not any(customer.last_login for customer in list_customers(database, ada, CustomerQuery()).customers)
-    fold(database)
-    assert not find_differences(database, SOME)
 
 
 def test_a_person_gets_all_we_know_and_no_capability(database: Database, ada: Viewer, alice: UUID) -> None:

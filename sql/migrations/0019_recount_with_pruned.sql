@@ -270,34 +270,3 @@ BEGIN
     RETURN written;
 END
 $$;
-
--- The shop may keep whom we forgot: they are none of our customers, whatever becomes of their row.
-CREATE OR REPLACE VIEW metrics_registrations AS
-SELECT id AS user_id, created_at AS registered_at
-FROM users
-WHERE NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = users.id);
-
-CREATE OR REPLACE FUNCTION metrics_log_customer_changes() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path FROM CURRENT
-AS $$
-BEGIN
-    IF TG_LEVEL = 'ROW' THEN
-        INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
-        SELECT 'customer', c.sign, c.id, c.created_at
-        FROM (VALUES (-1, OLD.id, OLD.created_at), (1, NEW.id, NEW.created_at)) AS c (sign, id, created_at)
-        WHERE NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = c.id);
-    ELSIF TG_OP = 'INSERT' THEN
-        INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
-        SELECT 'customer', 1, id, created_at FROM new_rows AS c
-        WHERE NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = c.id);
-    ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
-        SELECT 'customer', -1, id, created_at FROM old_rows AS c
-        WHERE NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = c.id);
-    ELSE
-        UPDATE metrics_fold SET folded_until = NULL;
-    END IF;
-    RETURN NULL;
-END
-$$;

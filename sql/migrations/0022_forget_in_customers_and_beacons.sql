@@ -1,4 +1,37 @@
--- Beacons of whom we forgot are a guest's from their first word on, so that no heartbeat finds the wrong identity.
+-- Whom we forgot is none of our customers, and no beacon's, whatever becomes of the shop's own row.
+
+-- The shop may keep whom we forgot: they are none of our customers, whatever becomes of their row.
+CREATE OR REPLACE VIEW metrics_registrations AS
+SELECT id AS user_id, created_at AS registered_at
+FROM users
+WHERE NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = users.id);
+
+CREATE OR REPLACE FUNCTION metrics_log_customer_changes() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+    IF TG_LEVEL = 'ROW' THEN
+        INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
+        SELECT 'customer', c.sign, c.id, c.created_at
+        FROM (VALUES (-1, OLD.id, OLD.created_at), (1, NEW.id, NEW.created_at)) AS c (sign, id, created_at)
+        WHERE NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = c.id);
+    ELSIF TG_OP = 'INSERT' THEN
+        INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
+        SELECT 'customer', 1, id, created_at FROM new_rows AS c
+        WHERE NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = c.id);
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO metrics_changes (noun, sign, user_id, happened_at)
+        SELECT 'customer', -1, id, created_at FROM old_rows AS c
+        WHERE NOT EXISTS (SELECT 1 FROM metrics_erasures AS e WHERE e.user_id = c.id);
+    ELSE
+        UPDATE metrics_fold SET folded_until = NULL;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- By beacons they are a guest from the first word on, so that no heartbeat finds the wrong identity.
 
 -- Inserts the sessions that are not known yet. 'started': the row is new. 'known': it was there, and lives on by a
 -- heartbeat. One message a session and call.
