@@ -50,10 +50,9 @@ def show_sizes(sizes: list[Size], segments: bool) -> None:
     spent = f"Spent ({get_settings().currency})"
     rows = [
         {
-            "Name": f"**{md(AUDIENCES[size.audience].label)}**",
+            "Name": f"**{md(AUDIENCES[size.audience].label)}** :gray[{md(AUDIENCES[size.audience].rule)}]",
             "Customers": size.customers,
             spent: size.value,
-            "Rule": md(AUDIENCES[size.audience].rule),
         }
         for size in sizes
         if AUDIENCES[size.audience].is_segment == segments
@@ -62,14 +61,17 @@ def show_sizes(sizes: list[Size], segments: bool) -> None:
     show_rows(rows, formats, "Segments" if segments else "Lists to write to")
 
 
-def format_last_order(member: Member) -> str:
-    """Its amount and day, "TZS 150,000 · 3 Mar 2026"; an order without an amount has its day alone."""
+def md_last_order(member: Member) -> str:
+    """Its amount and day, "TZS 150,000 · 3 Mar 2026", as Markdown; an order without an amount has its day alone.
+
+    Between the two it may break, so that the row fits a desk.
+    """
     if member.last_order_at is None:
-        return NONE
-    day = format_date(member.last_order_at, get_timezone())
+        return md(NONE)
+    day = md_cell(format_date(member.last_order_at, get_timezone()))
     if member.last_order_amount is None:
         return day
-    return f"{format_money(member.last_order_amount, get_settings().currency)} · {day}"
+    return f"{md_cell(format_money(member.last_order_amount, get_settings().currency))} · {day}"
 
 
 def show_members(members: list[Member], as_of: datetime) -> None:
@@ -83,7 +85,7 @@ def show_members(members: list[Member], as_of: datetime) -> None:
             "Orders": member.total_orders,
             "Bookings": member.total_bookings,
             spent: member.total_spent,
-            "Last order": md_cell(format_last_order(member)),
+            "Last order": md_last_order(member),
             "Last seen": md_cell(format_ago(member.last_login, as_of)),
         }
         for member in members
