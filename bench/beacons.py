@@ -129,6 +129,7 @@ def _address() -> str:
 def _serve(database: Database) -> Iterator[psutil.Process]:
     environ = os.environ | {
         "DATABASE_URL": database.url,
+        "METRICS_HOME": str(database.settings.home),
         "METRICS_ENDPOINT_PORT": str(PORT),
         "METRICS_IDENTITY_SECRET": SECRET,
         "METRICS_RATE_LIMIT": "1000000000",

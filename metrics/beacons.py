@@ -47,9 +47,22 @@ class Beacon(msgspec.Struct, omit_defaults=True):
     user_agent: str | None = None
 
 
+class Entry(msgspec.Struct, omit_defaults=True):
+    """A beacon with the end of the session before it, if it names one; received_at by the endpoint's clock."""
+
+    kind: Kind
+    beacon: Beacon
+    previous: Beacon | None = None
+    received_at: datetime | None = None
+
+    def list_ids(self) -> set[str]:
+        """The sessions that it touches."""
+        return {self.beacon.session_id} | ({self.previous.session_id} if self.previous else set())
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a beacon, once it is committed; next_step is 'start', 'new' or None."""
+    """What became of a beacon, once it is stored; next_step is 'start', 'new' or None."""
 
     is_new: bool = False
     next_step: str | None = None
@@ -57,11 +70,12 @@ class Outcome:
 
 
 class NotRecorded(RuntimeError):
-    """The beacon is not in the database.
+    """The beacon is neither in the database nor in the spool.
 
     NotRecorded
       +-- DatabaseIsAway    nobody answers: send it again later
       +-- QueueIsFull       more beacons wait than can be written: send it again later
+      +-- SpoolIsFull       the database is away, and no more can be kept until it is back: send it again later
       +-- CannotBeStored    the database refuses this one, and would again
     """
 
@@ -72,6 +86,10 @@ class DatabaseIsAway(NotRecorded):
 
 class QueueIsFull(NotRecorded):
     """Too many beacons wait."""
+
+
+class SpoolIsFull(NotRecorded):
+    """Nothing more can be kept on disk."""
 
 
 class CannotBeStored(NotRecorded):
@@ -96,6 +114,20 @@ async def heartbeat_sessions(
 async def end_sessions(connection: Connection, beacons: list[Beacon], timeout: timedelta) -> list[tuple[int, bool]]:
     """Ends each, unless it is ended: n, and whether the session is known."""
     return await _call(connection, "end_sessions", beacons, timeout)
+
+
+async def take_step(connection: Connection, batch_id: UUID, step: int) -> bool:
+    """Whether this step of a batch from the spool has not been done; from here on, in this transaction, it has."""
+    cursor = await connection.execute(get_statement("take_step"), {"batch_id": batch_id, "step": step}, prepare=True)
+    (is_new,) = (await cursor.fetchall())[0]
+    return bool(is_new)
+
+
+async def get_clock(connection: Connection) -> datetime:
+    """The database's clock, the only one that counts."""
+    (moment,) = (await (await connection.execute(get_statement("get_clock"))).fetchall())[0]
+    assert isinstance(moment, datetime)
+    return moment
 
 
 async def _call(connection: Connection, name: str, beacons: list[Beacon], timeout: timedelta) -> list[Any]:

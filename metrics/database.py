@@ -209,7 +209,14 @@ def connect(url: str, *, autocommit: bool = False) -> Iterator[psycopg.Connectio
     except psycopg.OperationalError as error:
         lines = [line.strip() for line in str(error).splitlines()]
         reason = [line for line in lines if line and not line.startswith("Is the server running")][-1]
-        deed = "refuses the connection" if "FATAL" in reason else "does not answer"
-        raise DatabaseAway(f"The database {deed} ({reason}): check DATABASE_URL") from None
-    with connection:
-        yield connection
+        _, is_refusal, refusal = reason.partition("FATAL:")
+        if is_refusal:
+            raise DatabaseAway(f"The database refuses the connection ({refusal.strip()}): check DATABASE_URL") from None
+        raise DatabaseAway(f"The database does not answer ({reason}): check DATABASE_URL") from None
+    try:
+        with connection:
+            yield connection
+    except psycopg.OperationalError:
+        if not connection.broken:
+            raise
+        raise DatabaseAway("The database went away in the middle of an answer: try again") from None

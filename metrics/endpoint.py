@@ -34,6 +34,7 @@ from metrics.ports import BACKLOG, ENDPOINT_ADVICE, listen
 from metrics.recorder import Recorder
 from metrics.retention import Pruner
 from metrics.settings import Settings
+from metrics.spool import Spool, SpoolError
 from metrics.statements import get_statement
 from metrics.sweeper import Sweeper
 
@@ -96,7 +97,7 @@ def make_app(settings: Settings, url: str, *, chores: Sequence[Chore] | None = N
         jwks_url=settings.identity_jwks_url,
         trusts_claims=settings.trust_client_user_id,
     )
-    recorder = Recorder(settings, url)
+    recorder = Recorder(settings, url, open_spool(settings))
     if chores is None:
         chores = (Sweeper(settings, url), Folder(settings, url), Pruner(settings, url))
     door = Door(
@@ -134,11 +135,22 @@ def make_app(settings: Settings, url: str, *, chores: Sequence[Chore] | None = N
             "/api/analytics/session/heartbeat", BeaconRoute(door, {"POST": "heartbeat"}), methods=["POST", "OPTIONS"]
         ),
         Route("/api/analytics/session/end", BeaconRoute(door, {"POST": "end"}), methods=["POST", "OPTIONS"]),
-        *list_side_routes(url, recorder.count_waiting),
+        *list_side_routes(url, recorder),
     ]
     if shows_demo:
         routes += _list_demo_routes(settings, url, identities)
     return Starlette(routes=routes, lifespan=open_and_close, exception_handlers={HTTPException: _say})
+
+
+def open_spool(settings: Settings) -> Spool | None:
+    """Where beacons wait while the database is away; None, and a warning, where the disk has no place for it."""
+    try:
+        return Spool(settings.home / "spool", settings.spool_megabytes)
+    except SpoolError as error:
+        LOGGER.warning(
+            "%s: beacons are refused while the database is away. Let METRICS_HOME be a folder of ours", error
+        )
+        return None
 
 
 def is_demo_database(settings: Settings, url: str) -> bool:

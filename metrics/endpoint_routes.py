@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import hashlib
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -19,6 +18,7 @@ from metrics.address import is_loopback
 from metrics.database import DatabaseError, connect
 from metrics.migrate import is_current
 from metrics.openapi import describe
+from metrics.recorder import Recorder
 from metrics.statements import get_statement
 
 TRACKER = Path(__file__).with_name("tracker.min.js")
@@ -26,10 +26,10 @@ TRACKER = Path(__file__).with_name("tracker.min.js")
 READY_SECONDS = 1.0
 
 
-def list_side_routes(url: str, count_waiting: Callable[[], int]) -> list[Route]:
+def list_side_routes(url: str, recorder: Recorder) -> list[Route]:
     """GET /tracker.js, /healthz, /readyz, /metrics and /openapi.json."""
     tracker = Tracker(TRACKER.read_bytes())
-    readiness = Readiness(url, count_waiting)
+    readiness = Readiness(url, recorder)
     return [
         Route("/tracker.js", tracker.answer),
         Route("/healthz", answer_health),
@@ -70,9 +70,9 @@ class Tracker:
 class Readiness:
     """Whether beacons can be written right now."""
 
-    def __init__(self, url: str, count_waiting: Callable[[], int]) -> None:
+    def __init__(self, url: str, recorder: Recorder) -> None:
         self._url = url
-        self._count_waiting = count_waiting
+        self._recorder = recorder
         self._asking = asyncio.Lock()
         self._asked_at = float("-inf")
         self._sentence: str | None = None
@@ -83,8 +83,8 @@ class Readiness:
             if time.monotonic() - self._asked_at > READY_SECONDS:
                 self._sentence = await asyncio.to_thread(self._ask)
                 self._asked_at = time.monotonic()
-        # Nothing is kept aside while the database is away: such beacons are refused.
-        numbers = {"spool": 0, "waiting": self._count_waiting()}
+        # Without a database beacons are still taken, as long as the spool has room: who sends need not know.
+        numbers = {"spool": self._recorder.count_spooled(), "waiting": self._recorder.count_waiting()}
         if self._sentence:
             return JSONResponse({"status": "not ready", "error": self._sentence, **numbers}, 503)
         return JSONResponse({"status": "ready", **numbers})

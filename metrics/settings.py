@@ -57,6 +57,7 @@ class Settings:
     currency: str
     ip_storage: str
     rate_limit: int
+    spool_megabytes: int
     admins: tuple[str, ...]
     analysts: tuple[str, ...]
 
@@ -145,6 +146,7 @@ SETTINGS = (
         "How much of an address is stored: /24 and /48, all of it, or nothing.",
     ),
     Setting("METRICS_RATE_LIMIT", "600", _read_count, WHOLE, "Beacons a minute that one address may send."),
+    Setting("METRICS_SPOOL_MEGABYTES", "1024", _read_count, WHOLE, "How much of the disk the spool may take."),
     Setting("METRICS_ADMINS", "", _read_words, WORDS, "E-mails or @domains of admins, for sign-in."),
     Setting("METRICS_ANALYSTS", "", _read_words, WORDS, "E-mails or @domains of analysts, for sign-in."),
 )

@@ -27,3 +27,15 @@ END;
 SELECT COALESCE(
     has_function_privilege(to_regprocedure('metrics_start_sessions(json, interval, interval)'), 'EXECUTE'), false
 );
+
+-- name: take_step
+-- Whether this step of a batch that waited on disk is still to be done; it counts as done once this commits.
+SELECT metrics_take_step(:'batch_id'::uuid, :'step'::integer);
+
+-- name: get_clock
+-- The clock of the database.
+SELECT clock_timestamp();
+
+-- name: limit_statements
+-- A statement that waits longer, for a lock for instance, is given up.
+SELECT set_config('statement_timeout', :'seconds'::text, false);

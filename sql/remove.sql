@@ -65,7 +65,8 @@ DROP TABLE IF EXISTS user_sessions, user_activity_summary, user_device_counts CA
 DROP TABLE IF EXISTS metrics_changes, metrics_fold, metrics_periods, metrics_period_totals, metrics_period_sessions,
     metrics_period_durations, metrics_period_customers, metrics_points, metrics_pruned_customers,
     metrics_pruned_sessions, metrics_pruned_durations, metrics_pruned_points, metrics_pruned_places,
-    metrics_retention, metrics_erasures, metrics_audit, metrics_api_keys, metrics_sign_outs;
+    metrics_retention, metrics_erasures, metrics_audit, metrics_api_keys, metrics_sign_outs,
+    metrics_replays;
 DROP FUNCTION IF EXISTS metrics_forget_erased();
 DROP FUNCTION IF EXISTS metrics_refuse_change();
 DROP FUNCTION IF EXISTS metrics_sign_out(text);
@@ -89,6 +90,7 @@ DROP FUNCTION IF EXISTS metrics_apply_session_changes(metrics_session_change[]);
 DROP FUNCTION IF EXISTS metrics_start_sessions(json, interval, interval);
 DROP FUNCTION IF EXISTS metrics_heartbeat_sessions(json, interval, interval);
 DROP FUNCTION IF EXISTS metrics_end_sessions(json, interval, interval);
+DROP FUNCTION IF EXISTS metrics_take_step(uuid, integer);
 DROP FUNCTION IF EXISTS metrics_sweep_sessions(interval, interval, integer);
 DROP FUNCTION IF EXISTS metrics_happened_at(timestamptz, double precision, interval);
 DROP FUNCTION IF EXISTS metrics_is_provisional(text);

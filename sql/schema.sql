@@ -1792,6 +1792,28 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.metrics_take_step(asked_id uuid, asked_step integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    -- A batch of a month ago is on no disk any more.
+    DELETE FROM metrics_replays
+    WHERE batch_id IN (
+        SELECT batch_id FROM metrics_replays
+        WHERE replayed_at < now() - interval '30 days'
+        ORDER BY replayed_at
+        LIMIT 100
+        FOR UPDATE SKIP LOCKED
+    );
+    INSERT INTO metrics_replays AS r (batch_id, step)
+    VALUES (asked_id, asked_step)
+    ON CONFLICT (batch_id) DO UPDATE SET step = excluded.step, replayed_at = now()
+    WHERE r.step < excluded.step;
+    RETURN FOUND;
+END
+$$;
+
 CREATE FUNCTION public.metrics_total_moves(periods text[], until timestamp with time zone) RETURNS TABLE(period text, customers bigint, orders bigint, bookings bigint, spent numeric, registrations bigint)
     LANGUAGE plpgsql STABLE ROWS 500
     SET enable_seqscan TO 'off'
@@ -2422,6 +2444,12 @@ CREATE VIEW public.metrics_registrations AS
            FROM public.metrics_erasures e
           WHERE (e.user_id = users.id))));
 
+CREATE TABLE public.metrics_replays (
+    batch_id uuid NOT NULL,
+    step integer NOT NULL,
+    replayed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE public.metrics_retention (
     id boolean DEFAULT true NOT NULL,
     kept_since timestamp with time zone,
@@ -2518,6 +2546,9 @@ ALTER TABLE ONLY public.metrics_pruned_points
 ALTER TABLE ONLY public.metrics_pruned_sessions
     ADD CONSTRAINT metrics_pruned_sessions_is_bot_device_type_browser_name_bro_key UNIQUE NULLS NOT DISTINCT (is_bot, device_type, browser_name, browser_version, os_name, os_version);
 
+ALTER TABLE ONLY public.metrics_replays
+    ADD CONSTRAINT metrics_replays_pkey PRIMARY KEY (batch_id);
+
 ALTER TABLE ONLY public.metrics_retention
     ADD CONSTRAINT metrics_retention_pkey PRIMARY KEY (id);
 
@@ -2540,6 +2571,8 @@ CREATE INDEX idx_metrics_period_customers_bookings ON public.metrics_period_cust
 CREATE INDEX idx_metrics_period_customers_orders ON public.metrics_period_customers USING btree (period, orders DESC, latest_activity_at DESC, user_id);
 
 CREATE INDEX idx_metrics_period_customers_sessions ON public.metrics_period_customers USING btree (period, sessions DESC, latest_activity_at DESC, user_id);
+
+CREATE INDEX idx_metrics_replays_replayed_at ON public.metrics_replays USING btree (replayed_at);
 
 CREATE INDEX idx_orders_created_at ON public.orders USING btree (created_at) INCLUDE (user_id, total_amount, status, payment_status);
 
@@ -2739,6 +2772,8 @@ CREATE POLICY metrics_read_metrics_pruned_sessions ON public.metrics_pruned_sess
 
 CREATE POLICY metrics_read_metrics_retention ON public.metrics_retention FOR SELECT TO metrics_reader USING (true);
 
+ALTER TABLE public.metrics_replays ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.metrics_retention ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.metrics_sign_outs ENABLE ROW LEVEL SECURITY;
@@ -2814,6 +2849,9 @@ GRANT ALL ON FUNCTION public.metrics_start_sessions(beacons json, timeout interv
 
 REVOKE ALL ON FUNCTION public.metrics_sweep_sessions(timeout interval, cap interval, max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metrics_sweep_sessions(timeout interval, cap interval, max_rows integer) TO metrics_admin;
+
+REVOKE ALL ON FUNCTION public.metrics_take_step(asked_id uuid, asked_step integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics_take_step(asked_id uuid, asked_step integer) TO metrics_beacon;
 
 REVOKE ALL ON FUNCTION public.metrics_write_audit(actor text, action text, subject text, total_rows bigint, details jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metrics_write_audit(actor text, action text, subject text, total_rows bigint, details jsonb) TO metrics_admin;

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,7 +15,7 @@ import psycopg
 
 from metrics.endpoint import make_app, make_server
 from metrics.ports import listen
-from metrics.settings import load_settings
+from metrics.settings import Settings, load_settings
 from metrics.sweeper import Sweeper
 from tests.server import wait_until_up
 
@@ -42,8 +44,15 @@ class EndpointServer:
 @contextmanager
 def serve_endpoint(url: str, *, sweep_every_seconds: float | None = None, **changes: Any) -> Iterator[EndpointServer]:
     """Serves over that database until the block ends; `changes` replace settings."""
-    changes = {"endpoint_host": "127.0.0.1", "identity_secret": SECRET, "rate_limit": 1_000_000} | changes
-    settings = replace(load_settings({}), database_url=url, **changes)
+    with TemporaryDirectory(prefix="cm-") as home:
+        usual = {"home": Path(home), "endpoint_host": "127.0.0.1", "identity_secret": SECRET, "rate_limit": 1_000_000}
+        settings = replace(load_settings({}), database_url=url, **usual | changes)
+        with _serve(settings, url, sweep_every_seconds) as endpoint:
+            yield endpoint
+
+
+@contextmanager
+def _serve(settings: Settings, url: str, sweep_every_seconds: float | None) -> Iterator[EndpointServer]:
     chores = [Sweeper(settings, url, sweep_every_seconds)] if sweep_every_seconds else []
     server = make_server(make_app(settings, url, chores=chores))
     with listen("127.0.0.1", 0, "try again") as listener:

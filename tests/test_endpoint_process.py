@@ -32,7 +32,13 @@ def run_endpoint(log: Path, **environ: str) -> Iterator[tuple[str, "subprocess.P
         process = subprocess.Popen(
             [sys.executable, "-m", "metrics", "endpoint"],
             cwd=PROJECT,
-            env=kept | {"METRICS_ENDPOINT_PORT": str(port), "METRICS_RATE_LIMIT": "1000000"} | environ,
+            env=kept
+            | {
+                "METRICS_HOME": str(log.parent / "home"),
+                "METRICS_ENDPOINT_PORT": str(port),
+                "METRICS_RATE_LIMIT": "1000000",
+            }
+            | environ,
             stdout=out,
             stderr=subprocess.STDOUT,
         )

@@ -28,15 +28,38 @@ def client(endpoint: EndpointServer) -> Iterator[httpx2.Client]:
         yield client
 
 
-def test_while_the_database_is_away_nothing_is_acknowledged() -> None:
+def test_while_the_database_is_away_beacons_are_kept() -> None:
     with serve_endpoint("postgresql://nobody@127.0.0.1:1/none") as endpoint:
+        answers = [httpx2.post(endpoint.address + path, json={"session_id": "a"}) for path in (START, BEAT, END)]
+        assert [answer.status_code for answer in answers] == [201, 200, 200]
+        assert answers[0].json()["data"]["session_id"] == "a"
+        assert answers[0].json()["data"]["started_at"] is not None
+        ready = httpx2.get(endpoint.address + "/readyz")
+        assert (ready.status_code, ready.json()["spool"]) == (503, 3)
+        assert httpx2.get(endpoint.address + "/healthz").json() == {"status": "up"}
+        assert "metrics_spool_beacons 3.0" in httpx2.get(endpoint.address + "/metrics").text
+
+
+def test_without_a_place_to_keep_them_beacons_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "spool").touch()
+    with serve_endpoint("postgresql://nobody@127.0.0.1:1/none", home=tmp_path) as endpoint:
         for path in (START, BEAT, END):
             answer = httpx2.post(endpoint.address + path, json={"session_id": "a"})
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
             assert answer.json() == {"error": "The database does not answer: send it again"}
-        ready = httpx2.get(endpoint.address + "/readyz")
-        assert (ready.status_code, ready.json()["spool"]) == (503, 0)
-        assert httpx2.get(endpoint.address + "/healthz").json() == {"status": "up"}
+        assert httpx2.get(endpoint.address + "/readyz").json()["spool"] is None
+
+
+def test_a_full_spool_says_when_to_come_again(tmp_path: Path) -> None:
+    url = "postgresql://nobody@127.0.0.1:1/none"
+    with serve_endpoint(url, home=tmp_path, spool_megabytes=1) as endpoint, httpx2.Client() as client:
+        kept = 0
+        while (answer := client.post(endpoint.address + START, json={"landing_page": "/" + "x" * 2_000})).is_success:
+            kept += 1
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert answer.json()["error"] == "The database does not answer, and nothing more can be kept: send it again"
+        assert 100 < kept < 1_000
+        assert client.get(endpoint.address + "/readyz").json()["spool"] == kept
 
 
 def test_ready_says_whether_beacons_can_be_written(client: httpx2.Client) -> None:
@@ -45,8 +68,12 @@ def test_ready_says_whether_beacons_can_be_written(client: httpx2.Client) -> Non
 
 def test_a_schema_that_is_not_current_is_not_ready(empty_url: str) -> None:
     with serve_endpoint(empty_url) as endpoint:
-        assert httpx2.get(endpoint.address + "/readyz").status_code == 503
-        assert httpx2.post(endpoint.address + START, json={"session_id": "a"}).status_code == 503
+        ready = httpx2.get(endpoint.address + "/readyz")
+        assert (ready.status_code, ready.json()["error"]) == (
+            503,
+            "The schema is not current: run python -m metrics migrate",
+        )
+        assert httpx2.post(endpoint.address + START, json={"session_id": "a"}).status_code == 201
 
 
 def test_the_tracker_is_cached_by_its_hash(client: httpx2.Client) -> None:
@@ -81,7 +108,7 @@ def test_absurd_headers_are_refused(client: httpx2.Client) -> None:
     assert client.get("/healthz").status_code == 200
 
 
-def test_the_role_may_call_three_functions_and_read_nothing(url: str) -> None:
+def test_the_role_may_call_four_functions_and_read_nothing(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET ROLE metrics_beacon")
         for table in ("user_sessions", "user_activity_summary", "users", "orders", "metrics_sessions"):
@@ -91,6 +118,7 @@ def test_the_role_may_call_three_functions_and_read_nothing(url: str) -> None:
             connection.execute("SELECT metrics_sweep_sessions('30 min', '1 day', 1)")
         for name in ("start", "heartbeat", "end"):
             connection.execute(f"SELECT * FROM metrics_{name}_sessions('[]', '30 min', '1 day')")
+        connection.execute("SELECT metrics_take_step(gen_random_uuid(), 1)")
 
 
 def test_a_login_that_may_do_nothing_else_records_beacons(url: str) -> None:

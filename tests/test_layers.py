@@ -16,7 +16,7 @@ from metrics.statements import SQL_FOLDER, get_statement, list_statements
 from metrics.viewer import Viewer, get_masks
 
 LAYERS = (
-    {"settings", "choices", "display", "statements", "viewer", "meters", "limits", "logs", "stops", "ports"},
+    {"settings", "choices", "display", "statements", "viewer", "meters", "limits", "logs", "stops", "ports", "spool"},
     {"embedded", "address", "bots", "identity", "messages", "cursors"},
     {"database", "place", "origins", "openapi", "visitor"},
     {"migrate", "exports", "chores", "audit", "keys", "signins"},
@@ -44,6 +44,7 @@ LAYERS = (
     {"gate", "private_routes"},
     {"downloads"},
     {"api", "bundles", "writer", "demo_page"},
+    {"spooler"},
     {"recorder"},
     {"beacon_routes", "endpoint_routes"},
     {"endpoint", "run", "upkeep"},
@@ -59,8 +60,8 @@ COMMANDS = (
 MODULES = sorted((PROJECT / "metrics").glob("*.py"))
 PYTHON = sorted(path for part in ("metrics", "pages", "tests", "bench") for path in (PROJECT / part).rglob("*.py"))
 SQL_IN_PYTHON = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE|ALTER|DROP|TRUNCATE)\b.+", re.DOTALL)
-# The pool's own questions, the ledger of migrations and the name of the embedded database.
-MAY_HOLD_SQL = {"database", "migrate", "embedded"}
+# The pool's own questions, the ledger of migrations, the name of the embedded database, and SQLite's own language.
+MAY_HOLD_SQL = {"database", "migrate", "embedded", "spool"}
 
 
 def list_imports(path: Path) -> set[str]:
