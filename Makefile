@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench browser
+.PHONY: help run test lint bench chaos browser
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ lint: $(VENV)/dev ## format, style and types
 
 bench: $(VENV)/run ## how long questions take, how many beacons a second; BENCH="--size full" for a million customers
 	$(BIN)/python -m bench $(BENCH)
+
+chaos: $(VENV)/run ## kills, cuts and fills what the shop stands on while it is open, then counts; CHAOS="--kills 10" for less
+	$(BIN)/python -m chaos $(CHAOS)
 
 # The Chromium of this machine, else the package manager's, else playwright's own.
 browser: $(VENV)/dev

@@ -19,6 +19,8 @@ ADMIN = "metrics_admin"
 # Long, because All Time over twenty million sessions is counted from the sessions themselves, behind a skeleton.
 STATEMENT_TIMEOUT_SECONDS = 120
 CONNECT_TIMEOUT_SECONDS = 5
+# In the server's own words: it starts, it stops, or every connection is taken.
+PASSING = ("starting up", "shutting down", "recovery", "too many", "remaining connection slots")
 FOLD_REACH = timedelta(minutes=30)
 
 
@@ -211,7 +213,9 @@ def connect(url: str, *, autocommit: bool = False) -> Iterator[psycopg.Connectio
         reason = [line for line in lines if line and not line.startswith("Is the server running")][-1]
         _, is_refusal, refusal = reason.partition("FATAL:")
         if is_refusal:
-            raise DatabaseAway(f"The database refuses the connection ({refusal.strip()}): check DATABASE_URL") from None
+            will_pass = any(word in refusal for word in PASSING)
+            hint = "try again in a moment" if will_pass else "check DATABASE_URL"
+            raise DatabaseAway(f"The database refuses the connection ({refusal.strip()}): {hint}") from None
         raise DatabaseAway(f"The database does not answer ({reason}): check DATABASE_URL") from None
     try:
         with connection:

@@ -58,7 +58,9 @@ COMMANDS = (
     *("export-person", "keys"),
 )
 MODULES = sorted((PROJECT / "metrics").glob("*.py"))
-PYTHON = sorted(path for part in ("metrics", "pages", "tests", "bench") for path in (PROJECT / part).rglob("*.py"))
+PYTHON = sorted(
+    path for part in ("metrics", "pages", "tests", "bench", "chaos") for path in (PROJECT / part).rglob("*.py")
+)
 SQL_IN_PYTHON = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE|ALTER|DROP|TRUNCATE)\b.+", re.DOTALL)
 # The pool's own questions, the ledger of migrations, the name of the embedded database, and SQLite's own language.
 MAY_HOLD_SQL = {"database", "migrate", "embedded", "spool"}
