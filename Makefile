@@ -12,8 +12,8 @@ help: ## what can be made
 run: $(VENV)/run ## the dashboard on http://127.0.0.1:8501, with a database and a demo shop of its own
 	@exec $(BIN)/python -m metrics run
 
-test: $(VENV)/dev browser lint ## every test
-	$(BIN)/python -m pytest
+test: $(VENV)/dev browser lint ## every test, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/dev ## format, style and types
 	$(BIN)/ruff format --check .

@@ -17,7 +17,7 @@ import psutil
 from metrics.settings import Settings
 
 DATABASE = "shop"
-START_TRIES = 4
+START_TRIES = 10
 NOBODY = 2**31 - 1  # no process has this number
 
 
