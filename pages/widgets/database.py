@@ -1,7 +1,8 @@
 """The one database handle of this process, and what a page says when the database cannot answer."""
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -13,6 +14,8 @@ from metrics.settings import SettingError, Settings, load_settings
 from metrics.viewer import NotAllowed
 from pages.widgets.text import md
 from pages.widgets.viewer import gate
+
+RETRY_SECONDS = 4
 
 
 def get_database() -> Database:
@@ -46,4 +49,16 @@ def explain_trouble(place: str) -> Iterator[None]:
         st.error(md(error), icon=":material/cloud_off:", title="The database cannot answer now")
         if st.button("Try again", icon=":material/refresh:", key=f"retry-{place}"):
             st.rerun()
+        come_back(time.monotonic())
         st.stop()
+
+
+@st.fragment(run_every=RETRY_SECONDS)
+def come_back(since: float) -> None:
+    """Asks the database now and then, and runs the page anew once it answers: nobody has to watch for that."""
+    gate()
+    if time.monotonic() - since < RETRY_SECONDS / 2:
+        return  # it was asked just now
+    with suppress(DatabaseError, EmbeddedError, SettingError):
+        get_database().now()
+        st.rerun(scope="app")
