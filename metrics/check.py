@@ -37,7 +37,10 @@ def check(database: Database, *, full: bool = False) -> Iterator[str]:
         yield from _check_summaries(rows, full)
         yield from _check_chores(rows, database)
         yield from _check_rights(rows)
-    yield from _check_rollups(database, full)
+        reader_is_whole = not rows.execute(get_statement("is_reader_wrong")).fetchall()[0][0]
+    # They are asked as the pages ask them.
+    if reader_is_whole:
+        yield from _check_rollups(database, full)
 
 
 def _check_triggers(rows: Rows) -> Iterator[str]:
@@ -94,6 +97,16 @@ def _check_chores(rows: Rows, database: Database) -> Iterator[str]:
 
 
 def _check_rights(rows: Rows) -> Iterator[str]:
+    for role, number, example in rows.execute(get_statement("list_wrong_rights")).fetchall():
+        if example is None:
+            yield f"The role {role} is missing: run python -m metrics migrate with a login that may make roles"
+        elif role == "PUBLIC":
+            yield (
+                f"Everybody may call {number} functions that act with the owner's rights, such as {example}: "
+                "run python -m metrics migrate"
+            )
+        else:
+            yield f"The role {role} lacks {number} of its rights, such as {example}: run python -m metrics migrate"
     for (role,) in rows.execute(get_statement("list_bypassing_roles")).fetchall():
         yield f"The role {role} passes row-level security by: ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS"
     for (table,) in rows.execute(get_statement("list_open_tables")).fetchall():

@@ -73,8 +73,9 @@ def migrate(url: str, log: Callable[[str], object] = print, folder: Path = MIGRA
             log(f"applied {path.stem}")
             done.append(path.stem)
         if folder == MIGRATIONS:
-            # Each time: the extension it wants may have been made since the last one.
+            # Each time: the extension it wants may have been made since the last one, and rights may have been lost.
             connection.execute("SELECT metrics_make_search_index()")
+            connection.execute("SELECT metrics_grant_rights()")
     if not done:
         log("the schema is current")
     return done

@@ -71,6 +71,11 @@ class Recorder:
         if len(self._waiting) >= MOST_WAITING:
             raise QueueIsFull("Too many beacons wait here")
         entry = Entry(kind, beacon, previous, datetime.now(UTC))
+        # However long the write takes, it happened when it came.
+        received_at = self._writer.tell_time()
+        for one in (beacon, previous):
+            if one and one.received_at is None:
+                one.received_at = received_at
         waiting = Waiting(entry, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._wake.set()

@@ -6,9 +6,9 @@ import os
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -23,11 +23,11 @@ from metrics.beacons import (
     Entry,
     Outcome,
     end_sessions,
-    get_clock,
     heartbeat_sessions,
     start_sessions,
     take_step,
 )
+from metrics.clock import Clock
 from metrics.database import CONNECT_TIMEOUT_SECONDS
 from metrics.statements import get_statement
 
@@ -86,12 +86,16 @@ class Writer:
         self._timeout = timeout
         self._early_ends = EarlyEnds()
         self._connection: Connection | None = None
-        self._clock_ahead = timedelta(0)
+        self._clock = Clock()
         self._away_until = 0.0
 
     async def close(self) -> None:
         """Lets the connection go."""
         await self._disconnect()
+
+    def tell_time(self) -> datetime | None:
+        """The moment by the database's clock; None where that is not known."""
+        return self._clock.tell_time()
 
     async def write(self, entries: list[Entry]) -> list[Outcome]:
         """Stores the batch; DatabaseIsAway, or CannotBeStored where the database refuses one of them."""
@@ -111,6 +115,8 @@ class Writer:
             connection = self._connection = self._connection or await self._connect()
             hang_up = loop.call_later(HANG_UP_SECONDS, _hang_up, connection)
             try:
+                if self._clock.is_old():
+                    await self._clock.ask(connection)
                 done = await work(connection)
             finally:
                 hang_up.cancel()
@@ -150,7 +156,7 @@ class Writer:
     async def _store_once(self, connection: Connection, batch_id: UUID, entries: list[Entry]) -> None:
         outcomes = [NOTHING_NEW] * len(entries)
         starts, alive, ends = _sort(entries)
-        _set_clock(entries, self._clock_ahead)
+        self._clock.date(entries)
         if starts:
             # Who was known is not known any more, where this step was done by a process before this one.
             known = [one for one in starts if one.kind != "end"]
@@ -211,8 +217,7 @@ class Writer:
             # Every right but that role's is given up; a database without our roles leaves the login's own.
             await connection.execute(get_statement("take_role"), {"role": BEACON_ROLE})
             await connection.execute(get_statement("limit_statements"), {"seconds": f"{STATEMENT_SECONDS}s"})
-            asked_at = datetime.now(UTC)
-            self._clock_ahead = await get_clock(connection) - asked_at
+            await self._clock.ask(connection)
         except BaseException:
             await connection.close()
             raise
@@ -235,15 +240,6 @@ def _sort(entries: list[Entry]) -> tuple[list[Entry], list[Entry], list[Beacon]]
     ends = [one.beacon for one in entries if one.kind == "end"]
     ends += [one.previous for one in entries if one.previous]
     return starts, alive, ends
-
-
-def _set_clock(entries: Iterable[Entry], ahead: timedelta) -> None:
-    """The time of receipt by the database's clock; a clock of ours that was set back leaves nothing in the future."""
-    now = datetime.now(UTC)
-    for one in entries:
-        for beacon in (one.beacon, one.previous):
-            if beacon and beacon.received_at is None and one.received_at:
-                beacon.received_at = min(one.received_at, now) + ahead
 
 
 def _hang_up(connection: Connection) -> None:

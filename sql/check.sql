@@ -136,3 +136,14 @@ SELECT rolname
 FROM pg_roles
 WHERE rolname IN ('metrics_reader', 'metrics_beacon', 'metrics_customer') AND (rolsuper OR rolbypassrls)
 ORDER BY rolname;
+
+-- name: list_wrong_rights
+-- Roles that are missing (no example) or lack something, and what everybody may do that nobody should.
+SELECT role_name, count(*), min(object)
+FROM metrics_wrong_rights()
+GROUP BY role_name
+ORDER BY role_name;
+
+-- name: is_reader_wrong
+-- Whether the role of the pages lacks something that it reads.
+SELECT EXISTS (SELECT 1 FROM metrics_wrong_rights() WHERE role_name = 'metrics_reader' AND object IS NOT NULL);

@@ -35,7 +35,7 @@ LAYERS = (
         "services",
         "reengage",
     },
-    {"check", "session_list", "privacy", "rebuild"},
+    {"check", "session_list", "privacy", "rebuild", "clock"},
     {"demo_people", "demo_visits", "demo_sales"},
     {"demo"},
     {"install", "handouts"},

@@ -1,3 +1,10 @@
+-- When it happened by the server's clock: the browser says how long ago, never when. Whoever received it may read that
+-- clock a trifle fast.
+CREATE OR REPLACE FUNCTION metrics_happened_at(received_at timestamptz, ago double precision, cap interval)
+RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN LEAST(received_at, now()) - LEAST(GREATEST(COALESCE(ago, 0), 0) * interval '1 ms', cap);
+
 -- Beacons that waited on disk are written once, even if the process that writes them is killed between its commit and
 -- the moment it removes them from the disk.
 CREATE TABLE metrics_replays (
