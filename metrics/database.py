@@ -96,6 +96,10 @@ class Database:
             ) from None
         except psycopg.OperationalError:
             raise DatabaseAway("The database went away in the middle of an answer: try again") from None
+        except psycopg.errors.FeatureNotSupported:
+            # A plan that was made before `migrate` ran under us; the next connection makes it anew.
+            connection.close()
+            raise DatabaseAway("The schema was brought up to date in the middle of an answer: try again") from None
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedColumn):
             raise SchemaMissing("Our tables are not in this database: run python -m metrics migrate") from None
 

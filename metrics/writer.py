@@ -42,7 +42,7 @@ EARLY_END_SECONDS = 10
 MOST_EARLY_ENDS = 10_000
 # Classes of errors for which a beacon is to blame: its values, a constraint, a limit, somebody's own trigger. All else
 # is the server's, its schema's or another transaction's, and passes (https://www.postgresql.org/docs/18/errcodes-appendix.html).
-BLAMED = {"0A", "21", "22", "23", "54", "P0"}
+BLAMED = {"21", "22", "23", "54", "P0"}
 LOGGER = logging.getLogger(__name__)
 NOTHING_NEW = Outcome()
 Done = TypeVar("Done")

@@ -2070,9 +2070,8 @@ CREATE FUNCTION public.metrics_wrong_rights() RETURNS TABLE(role_name text, obje
     FROM pg_proc AS p
     CROSS JOIN LATERAL aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a
     WHERE p.pronamespace = current_schema()::regnamespace
-        AND p.proname LIKE 'metrics\_%'
+        AND (p.proname LIKE 'metrics\_%' OR p.proname LIKE 'update\_user\_activity\_%')
         AND p.prosecdef
-        AND p.prorettype <> 'trigger'::regtype
         AND a.privilege_type = 'EXECUTE'
         AND (a.grantee = 0 OR a.grantee::regrole::text IN ('anon', 'authenticated'))
 $$;
@@ -2951,12 +2950,22 @@ REVOKE ALL ON FUNCTION public.metrics_fold_customers(until timestamp with time z
 REVOKE ALL ON FUNCTION public.metrics_fold_step(zone text, max_step interval, too_far interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metrics_fold_step(zone text, max_step interval, too_far interval) TO metrics_admin;
 
+REVOKE ALL ON FUNCTION public.metrics_forget_erased() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION public.metrics_grant_rights() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.metrics_heartbeat_sessions(beacons json, timeout interval, cap interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metrics_heartbeat_sessions(beacons json, timeout interval, cap interval) TO metrics_beacon;
 
 GRANT SELECT ON TABLE public.metrics_changes TO metrics_reader;
+
+REVOKE ALL ON FUNCTION public.metrics_log_booking_changes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.metrics_log_customer_changes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.metrics_log_order_changes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.metrics_log_session_changes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.metrics_make_search_index() FROM PUBLIC;
 
@@ -2991,6 +3000,18 @@ REVOKE ALL ON FUNCTION public.metrics_write_audit(actor text, action text, subje
 GRANT ALL ON FUNCTION public.metrics_write_audit(actor text, action text, subject text, total_rows bigint, details jsonb) TO metrics_admin;
 
 REVOKE ALL ON FUNCTION public.metrics_write_summaries(only_user_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.update_user_activity_on_booking() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.update_user_activity_on_order() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.update_user_activity_on_review() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.update_user_activity_on_service() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.update_user_activity_on_user() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.update_user_activity_summary() FROM PUBLIC;
 
 GRANT SELECT ON TABLE public.metrics_api_keys TO metrics_admin;
 

@@ -119,3 +119,20 @@ def test_it_says_when_migrate_has_not_run(empty_url: str, ada: Viewer) -> None:
     with pytest.raises(SchemaMissing, match="run python -m metrics migrate"):
         customers.count_customers(database, ada, CustomerQuery())
     database.close()
+
+
+def test_a_plan_from_before_a_migration_is_made_anew(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute("CREATE VIEW growing AS SELECT 1 AS a")
+        connection.execute("GRANT SELECT ON growing TO metrics_reader")
+
+    def read() -> tuple[int, ...] | None:
+        with database.read() as connection:
+            return connection.execute("SELECT * FROM growing", prepare=True).fetchone()
+
+    assert read() == (1,)
+    with database.write() as connection:
+        connection.execute("CREATE OR REPLACE VIEW growing AS SELECT 1 AS a, 2 AS b")
+    with pytest.raises(DatabaseAway, match="brought up to date"):
+        read()
+    assert read() == (1, 2)

@@ -34,7 +34,8 @@ AS $$
 $$;
 
 -- What is missing of that: a role (no object), a right, or a policy without which a right shows nothing; and what is too
--- much: functions with the owner's rights that everybody may call.
+-- much: functions with the owner's rights that everybody may call, or put on a table of their own as a trigger, to feed
+-- them rows of their own types. A trigger fires without that right.
 CREATE FUNCTION metrics_wrong_rights() RETURNS TABLE (role_name text, object text, is_function boolean)
 LANGUAGE sql STABLE
 SET search_path FROM CURRENT
@@ -70,9 +71,8 @@ AS $$
     FROM pg_proc AS p
     CROSS JOIN LATERAL aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a
     WHERE p.pronamespace = current_schema()::regnamespace
-        AND p.proname LIKE 'metrics\_%'
+        AND (p.proname LIKE 'metrics\_%' OR p.proname LIKE 'update\_user\_activity\_%')
         AND p.prosecdef
-        AND p.prorettype <> 'trigger'::regtype
         AND a.privilege_type = 'EXECUTE'
         AND (a.grantee = 0 OR a.grantee::regrole::text IN ('anon', 'authenticated'))
 $$;
