@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
+# Of what was seen, so that a sentence stays one.
+LONGEST_ECHO = 80
+
 
 def go_back(moment: datetime, age: timedelta) -> datetime:
     """So long before that moment: on a local clock a day may have 23 or 25 hours, here it has 24."""
@@ -147,5 +150,5 @@ def choose(table: Mapping[str, Row], parameter: str, key: str) -> Row:
     row = table.get(key)
     if row is None:
         *others, last = table
-        raise ChoiceError(f"{parameter} is {key!r}: use {', '.join(others)} or {last}")
+        raise ChoiceError(f"{parameter} is {key[:LONGEST_ECHO]!r}: use {', '.join(others)} or {last}")
     return row

@@ -3,11 +3,16 @@
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from metrics.choices import SORTS, ChoiceError
+from metrics.choices import INTERVALS, ORDERS, SORTS, ChoiceError
+
+# Windows and what they are compared with end before and begin after a moment: these leave room for both.
+FIRST_YEAR, LAST_YEAR = 1970, 9000
+# PostgreSQL knows no offset from UTC of as much.
+TOO_FAR = timedelta(hours=16)
 
 
 def write_cursor(
@@ -24,17 +29,17 @@ def read_cursor(choices: tuple[str, str, str], cursor: str) -> tuple[datetime, d
         padded = cursor + "=" * (-len(cursor) % 4)
         words = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         interval, sort, order, as_of_text, value, latest, last_id = words
-        as_of = datetime.fromisoformat(as_of_text)
-        if as_of.tzinfo is None:
-            raise ValueError("a cursor's moment has an offset")
+        if interval not in INTERVALS or sort not in SORTS or order not in ORDERS:
+            raise ValueError("a cursor's choices are choices")
+        as_of = _read_moment(as_of_text)
+        if not FIRST_YEAR <= as_of.year <= LAST_YEAR:
+            raise ValueError("a cursor's moment is one that the database's clock gave")
         if latest != "-infinity":
-            datetime.fromisoformat(latest)
-        if value is not None and SORTS[sort].type == "bigint":
-            int(value)
-        elif value is not None:
-            datetime.fromisoformat(value)
+            latest = _read_moment(latest).isoformat()
+        if value is not None:
+            value = _read_count(value) if SORTS[sort].type == "bigint" else _read_moment(value).isoformat()
         after = {"after_value": value, "after_latest": latest, "after_id": UUID(last_id)}
-    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error):
+    except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
         raise ChoiceError("cursor is not one of ours: use next_cursor of the page before") from None
     if (interval, sort, order) != choices:
         raise ChoiceError(
@@ -42,3 +47,19 @@ def read_cursor(choices: tuple[str, str, str], cursor: str) -> tuple[datetime, d
             "keep these, or start again without a cursor"
         )
     return as_of, after
+
+
+# Written anew, because Python reads more spellings of numbers and moments than PostgreSQL does.
+def _read_moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    offset = moment.utcoffset()
+    if offset is None or abs(offset) >= TOO_FAR:
+        raise ValueError("a cursor's moment has an offset")
+    return moment
+
+
+def _read_count(text: str) -> str:
+    count = int(text)
+    if not -(2**63) <= count < 2**63:
+        raise ValueError("a count has 64 bits")
+    return str(count)

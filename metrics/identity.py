@@ -161,7 +161,7 @@ def _read_user_id(claims: dict[str, Any]) -> str:
 def _read_json(part: str) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(_decode(part))
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise NotBelieved("malformed") from None
     if not isinstance(found, dict):
         raise NotBelieved("malformed")
