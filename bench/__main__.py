@@ -35,7 +35,8 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--repeat", type=int, default=20, help="times a question is asked, at most")
     parser.add_argument("--seconds", type=float, default=30, help="time given to one question, at most")
-    parser.add_argument("--only", choices=("questions", "loads", "beacons", "clicks"), help="one of the tables")
+    parser.add_argument("--only", choices=("questions", "loads", "beacons", "clicks", "soak"), help="one of the tables")
+    parser.add_argument("--minutes", type=int, default=15, help="of --only soak")
     parser.add_argument("--home", type=Path, help="keep the filled database here for the next run")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -57,6 +58,11 @@ def main() -> None:
             if arguments.only == "clicks":
                 # Only when asked for: it wants Chromium and the tests' packages.
                 measure_clicks(database)
+            if arguments.only == "soak":
+                # Late, because the dashboard's own packages are loaded for it.
+                from bench.soak import measure_soak
+
+                measure_soak(database, arguments.minutes)
         finally:
             database.close()
 

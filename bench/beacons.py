@@ -49,19 +49,18 @@ WHERE session_id = md5('{salt}' || :n);
 
 def measure_beacons(database: Database, seconds: float) -> None:
     """Prints a table: pgbench's statements first, then the endpoint's answers at 64 and 256 connections."""
-    user_ids = _prepare(database)
-    tokens = [_sign(user_id) for user_id in user_ids]
+    tokens = list_tokens(database)
     print("\n| what | a second | against pgbench, bare | with triggers | p50 ms | p99 ms | refused |")
     print("|---|---:|---:|---:|---:|---:|---:|")
-    bare = _pgbench(database, INSERT.format(table="bench_sessions", customers=len(user_ids)), seconds)
+    bare = _pgbench(database, INSERT.format(table="bench_sessions", customers=len(tokens)), seconds)
     _say(f"pgbench: insert a session, no trigger, {CLIENTS} clients", bare, bare, None)
-    fired = _pgbench(database, INSERT.format(table="user_sessions", customers=len(user_ids)), seconds)
+    fired = _pgbench(database, INSERT.format(table="user_sessions", customers=len(tokens)), seconds)
     _say("pgbench: the same with our triggers", fired, bare, fired)
-    with _serve(database) as endpoint:
+    with serve(database) as (endpoint, address):
         ids: list[str] = []
         for connections in (64, 256):
             known = len(ids)
-            load = send_for(seconds, _address(), connections, _write_ahead(_list_starts(tokens, ids), seconds))
+            load = send_for(seconds, address, connections, _write_ahead(_list_starts(tokens, ids), seconds))
             del ids[known + len(load.took) :]
             _say(f"starts, {connections} connections", load.per_second, bare, fired, load)
         _copy_sessions(database)
@@ -76,11 +75,16 @@ def measure_beacons(database: Database, seconds: float) -> None:
             _say("pgbench: the same with our triggers", fired, bare, fired)
             for connections in (64, 256):
                 requests = _write_ahead(_list_again(path, ids, since), seconds)
-                load = send_for(seconds, _address(), connections, requests)
+                load = send_for(seconds, address, connections, requests)
                 _say(f"{noun}, {connections} connections", load.per_second, bare, fired, load)
         memory = endpoint.memory_info().rss / 2**20
         spent = endpoint.cpu_times()
     print(f"\nThe endpoint: {memory:,.0f} MB resident, {spent.user + spent.system:,.0f} s of processor time in all.")
+
+
+def list_tokens(database: Database) -> list[str]:
+    """Identities of ten thousand customers, who also stand in a table for pgbench."""
+    return [_sign(user_id) for user_id in _prepare(database)]
 
 
 def _prepare(database: Database) -> list[str]:
@@ -121,12 +125,10 @@ def _pgbench(database: Database, script: str, seconds: float) -> float:
     return float(found[1])
 
 
-def _address() -> str:
-    return f"http://127.0.0.1:{PORT}"
-
-
 @contextmanager
-def _serve(database: Database) -> Iterator[psutil.Process]:
+def serve(database: Database) -> Iterator[tuple[psutil.Process, str]]:
+    """The endpoint's process and its address."""
+    address = f"http://127.0.0.1:{PORT}"
     environ = os.environ | {
         "DATABASE_URL": database.url,
         "METRICS_HOME": str(database.settings.home),
@@ -138,14 +140,15 @@ def _serve(database: Database) -> Iterator[psutil.Process]:
         [sys.executable, "-m", "metrics", "endpoint"], cwd=PROJECT, env=environ, stderr=subprocess.DEVNULL
     )
     try:
-        _wait(lambda: urlopen(f"{_address()}/readyz", timeout=1).status == 200)
-        yield psutil.Process(process.pid)
+        wait_for(lambda: urlopen(f"{address}/readyz", timeout=1).status == 200)
+        yield psutil.Process(process.pid), address
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-def _wait(is_up: Callable[[], bool]) -> None:
+def wait_for(is_up: Callable[[], bool]) -> None:
+    """Returns once it is; RuntimeError after half a minute."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
@@ -153,7 +156,7 @@ def _wait(is_up: Callable[[], bool]) -> None:
                 return
         except (URLError, OSError):
             time.sleep(0.1)
-    raise RuntimeError("The endpoint does not answer")
+    raise RuntimeError("It does not answer")
 
 
 def _sign(user_id: str) -> str:

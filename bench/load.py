@@ -26,8 +26,16 @@ class Load:
 class Sender(asyncio.Protocol):
     """One connection: sends the next request when the last one is answered."""
 
-    def __init__(self, load: Load, requests: Iterator[bytes], deadline: float, done: "asyncio.Future[None]") -> None:
+    def __init__(
+        self,
+        load: Load,
+        requests: Iterator[bytes],
+        deadline: float,
+        done: "asyncio.Future[None]",
+        every_seconds: float = 0.0,
+    ) -> None:
         self._load = load
+        self._every_seconds = every_seconds
         self._requests = requests
         self._deadline = deadline
         self._done = done
@@ -36,6 +44,7 @@ class Sender(asyncio.Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins."""
         self._transport = transport
+        self._due_at = time.perf_counter()
         self._send()
 
     def data_received(self, data: bytes) -> None:
@@ -52,10 +61,13 @@ class Sender(asyncio.Protocol):
         self._load.took.append(now - self._since)
         status = int(head[9:12])
         self._load.statuses[status] = self._load.statuses.get(status, 0) + 1
-        if now < self._deadline:
-            self._send()
-        else:
+        if now >= self._deadline:
             self._transport.close()
+        elif self._every_seconds:
+            self._due_at += self._every_seconds
+            asyncio.get_running_loop().call_later(max(0.0, self._due_at - now), self._send)
+        else:
+            self._send()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The last word."""
@@ -71,8 +83,11 @@ class Sender(asyncio.Protocol):
         self._transport.write(request)
 
 
-def send_for(seconds: float, address: str, connections: int, requests: Iterator[bytes]) -> Load:
-    """Sends for that long, or until no request is left."""
+def send_for(
+    seconds: float, address: str, connections: int, requests: Iterator[bytes], *, per_second: float = 0.0
+) -> Load:
+    """Sends for that long, or until no request is left; `per_second` at most, or as fast as it is answered."""
+    every_seconds = connections / per_second if per_second else 0.0
     load = Load()
     host, port = urlsplit(address).hostname, urlsplit(address).port
 
@@ -81,7 +96,9 @@ def send_for(seconds: float, address: str, connections: int, requests: Iterator[
         begin = time.perf_counter()
         done = [loop.create_future() for _ in range(connections)]
         for one in done:
-            await loop.create_connection(lambda one=one: Sender(load, requests, begin + seconds, one), host, port)
+            await loop.create_connection(
+                lambda one=one: Sender(load, requests, begin + seconds, one, every_seconds), host, port
+            )
         await asyncio.gather(*done)
         load.seconds = time.perf_counter() - begin
 

@@ -24,9 +24,12 @@ class Clock:
         return time.monotonic() - self._asked_at > ASK_SECONDS
 
     async def ask(self, connection: Connection) -> None:
-        """Asks the database."""
-        self._asked_at, self._ours = time.monotonic(), datetime.now(UTC)
-        self._theirs = await get_clock(connection)
+        """Asks the database; an answer that took its time says nothing about when it was given."""
+        began, ours = time.monotonic(), datetime.now(UTC)
+        theirs = await get_clock(connection)
+        took = time.monotonic() - began
+        if took < SLACK.total_seconds():
+            self._asked_at, self._ours, self._theirs = began, ours, theirs - timedelta(seconds=took / 2)
 
     def tell_time(self) -> datetime | None:
         """Its time now; None where it was never asked, or where this machine slept or its clock was set since."""

@@ -63,3 +63,20 @@ def test_what_came_before_it_was_ever_asked_is_dated_by_the_difference(database:
     assert abs(early.beacon.received_at - (now - HOUR + difference)) < slack  # type: ignore[operator]
     assert dated.beacon.received_at == now - 2 * HOUR
     assert future.beacon.received_at <= database.now() + slack  # type: ignore[operator]
+
+
+def test_an_answer_that_took_its_time_is_not_gone_by(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of a server which was frozen in between."""
+    asked = ask(database.url)
+    before = asked.tell_time()
+
+    async def answer_late(connection: object) -> datetime:
+        await asyncio.sleep(1.1)
+        return datetime.now(UTC) + HOUR
+
+    monkeypatch.setattr(clock, "get_clock", answer_late)
+    asyncio.run(asked.ask(None))  # type: ignore[arg-type]
+    told = asked.tell_time()
+    assert before
+    assert told
+    assert timedelta(seconds=1) <= told - before < timedelta(seconds=5)
