@@ -10,6 +10,8 @@ from psycopg.rows import tuple_row
 from metrics.choices import INTERVALS
 from metrics.database import Database, SchemaMissing
 from metrics.migrate import is_current
+from metrics.settings import Settings
+from metrics.spool import look
 from metrics.statements import get_statement
 from metrics.statistics import compare_statistics
 from metrics.viewer import Viewer
@@ -19,6 +21,7 @@ SAMPLE = 500
 FOLD_LATE = timedelta(minutes=5)
 SWEEP_LATE = timedelta(minutes=10)
 PRUNE_LATE = timedelta(days=2)
+SPOOL_LATE = timedelta(minutes=1)
 CHECKER = Viewer("check", "admin")
 
 Rows = psycopg.Cursor[tuple[Any, ...]]
@@ -38,6 +41,7 @@ def check(database: Database, *, full: bool = False) -> Iterator[str]:
         yield from _check_chores(rows, database)
         yield from _check_rights(rows)
         reader_is_whole = not rows.execute(get_statement("is_reader_wrong")).fetchall()[0][0]
+    yield from _check_spool(database.settings)
     # They are asked as the pages ask them.
     if reader_is_whole:
         yield from _check_rollups(database, full)
@@ -93,6 +97,21 @@ def _check_chores(rows: Rows, database: Database) -> Iterator[str]:
         yield (
             f"{count} sessions are older than the {settings.retention_days} days that they are kept: "
             "run python -m metrics prune, or start python -m metrics endpoint, which does it every hour"
+        )
+
+
+def _check_spool(settings: Settings) -> Iterator[str]:
+    folder = settings.home / "spool"
+    seen = look(folder)
+    if seen and seen.waiting and seen.quiet_seconds > SPOOL_LATE.total_seconds():
+        yield (
+            f"{seen.waiting:,} beacons wait in {str(folder)!r} and nobody writes them: "
+            "start python -m metrics endpoint with this METRICS_HOME"
+        )
+    if seen and seen.refused:
+        yield (
+            f"{seen.refused:,} batches of beacons in {str(folder)!r} are refused by the database: "
+            "look at the table refused in beacons.sqlite, and tell us"
         )
 
 

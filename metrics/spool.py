@@ -5,8 +5,9 @@ checksums and cut (https://www.sqlite.org/wal.html). Several processes may share
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -59,6 +60,28 @@ class Part(NamedTuple):
 
     size: int
     payload: bytes
+
+
+class Look(NamedTuple):
+    """What a spool holds: beacons that wait, batches that the database refused, and seconds without a change."""
+
+    waiting: int
+    refused: int
+    quiet_seconds: float
+
+
+def look(folder: Path) -> Look | None:
+    """From outside, changing nothing; None where there is none, or none that can be read."""
+    file = folder / FILE
+    try:
+        changed_at = max(path.stat().st_mtime for path in folder.glob(f"{FILE}*"))
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as connection:
+            waiting, refused = connection.execute(
+                "SELECT (SELECT size FROM totals), (SELECT count(*) FROM refused)"
+            ).fetchone()
+    except (OSError, ValueError, sqlite3.Error):
+        return None
+    return Look(waiting, refused, time.time() - changed_at)
 
 
 class Spool:

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from metrics.database import Database, SchemaMissing
 from metrics.rebuild import rebuild
 from metrics.retention import prune_sessions
 from metrics.settings import PROJECT
+from metrics.spool import Part, Spool
 from tests.fold import fold
 from tests.shop import fill_shop
 
@@ -81,6 +84,27 @@ def test_drift_is_named_and_a_rebuild_repairs_it(shop: Database, deed: str, sent
     assert any(sentence in finding for finding in check(shop)), list(check(shop))
     rebuild(shop)
     assert not list(check(shop, full=True))
+
+
+def test_beacons_that_nobody_writes_are_said(database: Database, tmp_path: Path) -> None:
+    fold(database)
+    settled = Database(replace(database.settings, home=tmp_path), database.url)
+    assert not list(check(settled))
+    spool = Spool(tmp_path / "spool", 64)
+    for text in (b"a", b"b"):
+        spool.append(Part(3, text))
+    assert not list(check(settled))  # they may be on their way this very moment
+    for path in (tmp_path / "spool").iterdir():
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    (finding,) = check(settled)
+    assert finding.startswith("6 beacons wait in ")
+    assert "start python -m metrics endpoint" in finding
+    for batch in spool.peek(9):
+        spool.refuse(batch)
+    (finding,) = check(settled)
+    assert finding.startswith("2 batches of beacons in ")
+    spool.close()
+    settled.close()
 
 
 def test_the_command_exits_with_1_and_a_hint(shop: Database) -> None:
