@@ -60,6 +60,18 @@ def test_a_broken_database_is_said_once_and_then_nothing_is_known(
     assert places.read_place(HERE, {}) == (None, None)
 
 
+def test_a_file_that_brings_the_c_library_down_is_only_unknown_places(geoip_db: str, tmp_path: Path) -> None:
+    broken = Path(__file__).parent / "data" / "broken.mmdb"
+    assert read(Places(str(broken)), "41.7.1.1") == (None, None)
+    # Overwritten while it is read, and cut short.
+    copy = tmp_path / "copy.mmdb"
+    copy.write_bytes(Path(geoip_db).read_bytes())
+    places = Places(str(copy))
+    assert read(places, "196.249.97.5") == ("Tanzania", "Dar es Salaam")
+    copy.write_bytes(b"short")
+    assert read(places, "196.249.97.6") == (None, None)
+
+
 @pytest.mark.parametrize(
     ("headers", "place"),
     [
