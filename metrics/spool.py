@@ -20,6 +20,7 @@ BUSY_SECONDS = 5
 LOG_PAGES = 256
 # Disk space set aside: where nothing more can be written, what is replayed can still be forgotten.
 RESERVE = 2 * 2**20
+REFUSED_STAY = "-30 days"
 SCHEMA = f"""
     BEGIN IMMEDIATE;
     CREATE TABLE IF NOT EXISTS batches (
@@ -151,6 +152,8 @@ class Spool:
     def shrink(self) -> None:
         """Gives the disk back what an empty spool does not need, and sets the reserve aside again."""
         with suppress(sqlite3.Error):
+            # Long enough for somebody to look; who is erased must not lie here for ever.
+            self._connection.execute("DELETE FROM refused WHERE refused_at < datetime('now', ?)", (REFUSED_STAY,))
             self._connection.execute("VACUUM")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._set_aside()
@@ -174,6 +177,8 @@ class Spool:
         if version == 0:
             self._connection.executescript(SCHEMA)
         (self._folder / FILE).chmod(0o600)
+        if not self.count():
+            self.shrink()
         self._set_aside()
 
     def _set_aside(self) -> None:

@@ -90,6 +90,17 @@ def test_what_the_database_never_takes_is_put_aside(spool: Spool, tmp_path: Path
         assert connection.execute("SELECT payload FROM refused").fetchall() == [(b"bad",)]
 
 
+def test_what_was_put_aside_is_forgotten_after_a_month(spool: Spool, tmp_path: Path) -> None:
+    append(spool, "old", "new")
+    for batch in spool.peek(2):
+        spool.refuse(batch)
+    with sqlite3.connect(tmp_path / "spool" / FILE) as connection:
+        connection.execute("UPDATE refused SET refused_at = datetime('now', '-31 days') WHERE payload = ?", (b"old",))
+    Spool(tmp_path / "spool", 64).close()
+    with sqlite3.connect(tmp_path / "spool" / FILE) as connection:
+        assert connection.execute("SELECT payload FROM refused").fetchall() == [(b"new",)]
+
+
 def test_two_processes_share_it(spool: Spool, tmp_path: Path) -> None:
     other = Spool(tmp_path / "spool", 64)
     for number in range(20):
