@@ -72,7 +72,8 @@ def _open(path: str) -> Any:
         # Read by Python and not by the C library, which broken files bring down with the whole process; and not mapped
         # into memory, where a file that is overwritten does the same. It costs 66 us an address instead of 1.
         return maxminddb.open_database(path, maxminddb.MODE_FILE)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:
+        # Whatever its reader makes of a file that is none.
         LOGGER.warning("METRICS_GEOIP_DB cannot be read (%s): no places are known", type(error).__name__)
         return None
 

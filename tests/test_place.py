@@ -63,6 +63,9 @@ def test_a_broken_database_is_said_once_and_then_nothing_is_known(
 def test_a_file_that_brings_the_c_library_down_is_only_unknown_places(geoip_db: str, tmp_path: Path) -> None:
     broken = Path(__file__).parent / "data" / "broken.mmdb"
     assert read(Places(str(broken)), "41.7.1.1") == (None, None)
+    misspelt = tmp_path / "misspelt.mmdb"
+    misspelt.write_bytes(Path(geoip_db).read_bytes().replace(b"binary_format_minor", b"bianry_format_minor"))
+    assert read(Places(str(misspelt)), "196.249.97.5") == (None, None)
     # Overwritten while it is read, and cut short.
     copy = tmp_path / "copy.mmdb"
     copy.write_bytes(Path(geoip_db).read_bytes())
