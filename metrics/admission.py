@@ -19,6 +19,9 @@ RETURN_SECONDS = 600
 LONGEST_RETURN = 2_000
 LOGIN_PATH, LOGOUT_PATH, CALLBACK_PATH = "/auth/login", "/auth/logout", "/oauth2callback"
 SIGN_IN_PATHS = (LOGIN_PATH, LOGOUT_PATH, CALLBACK_PATH)
+# What does something as soon as it is opened: a link of another site must not sign anybody out, nor leave a file of
+# customers on their disk and their name in the audit log. The provider's way back is such a link.
+DOING_PATHS = ("/api", "/export", LOGOUT_PATH)
 
 Claims = Mapping[str, object]
 ReadCookie = Callable[[Mapping[str, str]], tuple[Claims, datetime] | None]
@@ -151,7 +154,7 @@ def read_cookies(headers: Headers) -> dict[str, str]:
 def read_return(cookie: str) -> str:
     """A path of ours from the cookie; the first page for anything that leads elsewhere or round in circles."""
     path = unquote(cookie)
-    is_ours = path.startswith("/") and not path.startswith(("//", "/\\", *SIGN_IN_PATHS))
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\", *SIGN_IN_PATHS, *DOING_PATHS))
     if not is_ours or any(ord(letter) < 32 or letter == "\\" for letter in path):
         return "/"
     return quote(path, safe="/?=&%:+,;@!$'()*~-._")

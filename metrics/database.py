@@ -31,6 +31,7 @@ class DatabaseError(RuntimeError):
       +-- BadDatabaseUrl    the URL is none
       +-- DatabaseAway      nobody answers, or not in time
       +-- SchemaMissing     our tables are not there
+      +-- DatabaseRefuses   it does not do what was asked
       +-- MissingRight      the login may not do that
     """
 
@@ -45,6 +46,10 @@ class DatabaseAway(DatabaseError):
 
 class SchemaMissing(DatabaseError):
     """The database answers, but `migrate` has not run there."""
+
+
+class DatabaseRefuses(DatabaseError):
+    """PostgreSQL does not do what was asked; its own words may hold rows of the shop, and stay in its own log."""
 
 
 class MissingRight(DatabaseError):
@@ -102,6 +107,10 @@ class Database:
             raise DatabaseAway("The schema was brought up to date in the middle of an answer: try again") from None
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedColumn):
             raise SchemaMissing("Our tables are not in this database: run python -m metrics migrate") from None
+        except psycopg.Error as error:
+            raise DatabaseRefuses(
+                f"The database refuses what was asked (SQLSTATE {error.sqlstate}): its own log says why"
+            ) from None
 
     @contextmanager
     def write(self) -> Iterator[psycopg.Connection]:

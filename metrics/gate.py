@@ -10,6 +10,7 @@ import logging
 import re
 from contextlib import suppress
 from pathlib import Path
+from traceback import format_tb
 from urllib.parse import urlsplit
 
 import anyio.to_thread
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from metrics.address import is_loopback
 from metrics.admission import (
     CALLBACK_PATH,
+    DOING_PATHS,
     HEADER,
     LOCAL,
     LOGOUT_PATH,
@@ -33,6 +35,10 @@ CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent")
 # What a load balancer asks, and what says nothing of the shop.
 HEALTH_PATHS = ("/healthz", "/_stcore/health")
 LOGGER = logging.getLogger(__name__)
+
+
+class Broken(RuntimeError):
+    """An answer that ends before its end; the message is the kind of error that broke it."""
 
 
 class Gate:
@@ -78,11 +84,13 @@ class Gate:
             return
         try:
             await self._app(scope, receive, send_with_headers)
-        except Exception:
-            # Whatever it was, the reader gets a sentence and the log the rest.
-            LOGGER.exception("a request to %s failed", scope["path"])
+        except Exception as error:
+            # Whatever it was, the reader gets a sentence and the log the place: an error's words may hold anything.
+            kind, stack = type(error).__name__, "".join(format_tb(error.__traceback__))
+            LOGGER.error("a request to %.80r failed: %s\n%s", scope["path"], kind, stack)
             if started or scope["type"] == "websocket":
-                raise
+                # Only this ends an answer that has begun, and the server logs it with all that led to it.
+                raise Broken(kind) from None
             sentence = "Something went wrong here: try again, and tell the shop's admin"
             await _answer(scope, send_with_headers, 500, sentence)
 
@@ -96,7 +104,7 @@ class Gate:
         is_watched = self._sign_in is not None and scope["path"] in HEALTH_PATHS
         if not (is_loopback(name) or is_watched or (self._sign_in and name == self._sign_in.host)):
             return 403, f"The host is {name[:60]!r}: open the dashboard as {known}"
-        if is_foreign(headers, host):
+        if is_foreign(headers, host) or (is_led(headers) and scope["path"].startswith(DOING_PATHS)):
             origin = headers.get("origin", "another site")
             return 403, f"The origin is {origin[:80]!r}: only the dashboard's own pages may ask"
         if self._sign_in is None and not is_loopback(client):
@@ -147,8 +155,13 @@ def is_foreign(headers: Headers, host: str) -> bool:
     origin = headers.get("origin")
     if origin:
         return origin.partition("://")[2] != host
-    site = headers.get("sec-fetch-site", "none")
-    return site not in ("none", "same-origin") and headers.get("sec-fetch-mode") != "navigate"
+    is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
+    return is_led(headers) and not is_link
+
+
+def is_led(headers: Headers) -> bool:
+    """Whether a page of another site made the browser ask."""
+    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 
 def make_headers(index: str, is_secure: bool = False) -> dict[str, str]:

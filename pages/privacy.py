@@ -27,7 +27,7 @@ from pages.widgets.definitions import define
 from pages.widgets.filters import LONGEST_SEARCH
 from pages.widgets.pager import PAGE_SIZE, count_pages, describe_rows
 from pages.widgets.tables import show_rows
-from pages.widgets.text import md, md_cell, plain
+from pages.widgets.text import md, md_cell, md_gray
 from pages.widgets.viewer import gate
 
 viewer = gate("admin")
@@ -81,7 +81,7 @@ def _show_deeds(viewer: Viewer, customer: Customer) -> None:
     phrase = customer.email or str(customer.id)
     shown = phrase if viewer.sees_contacts else str(customer.id)
     typed = st.text_input(
-        f"To go on, type {plain(shown)}", key=f"typed-{customer.id}", help="What is removed does not come back."
+        f"To go on, type {md_gray(shown)}", key=f"typed-{customer.id}", help="What is removed does not come back."
     )
     sure = typed.strip() in {phrase, str(customer.id)}
     with st.container(horizontal=True):
