@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -19,6 +20,7 @@ ADMIN = "metrics_admin"
 # Long, because All Time over twenty million sessions is counted from the sessions themselves, behind a skeleton.
 STATEMENT_TIMEOUT_SECONDS = 120
 CONNECT_TIMEOUT_SECONDS = 5
+MOST_READERS = 10
 # In the server's own words: it starts, it stops, or every connection is taken.
 PASSING = ("starting up", "shutting down", "recovery", "too many", "remaining connection slots")
 FOLD_REACH = timedelta(minutes=30)
@@ -70,10 +72,12 @@ class Database:
     def __init__(self, settings: Settings, url: str) -> None:
         self.settings = settings
         self.url = url
+        self._counting = Lock()
+        self._readers = 0
         self._pool = ConnectionPool(
             settings.database_read_url or url,
             min_size=0,
-            max_size=10,
+            max_size=MOST_READERS,
             timeout=CONNECT_TIMEOUT_SECONDS,
             reconnect_timeout=1,
             configure=self._configure_reader,
@@ -89,9 +93,11 @@ class Database:
         """A read-only connection as metrics_reader; DatabaseAway or SchemaMissing instead of the driver's errors."""
         self._pool.open()
         try:
-            with self._pool.connection() as connection:
+            with self._pool.connection() as connection, self._count_reader():
                 yield connection
         except PoolTimeout:
+            if self._readers >= MOST_READERS:
+                raise DatabaseAway("Too many answers are being given at once: try again in a moment") from None
             raise DatabaseAway(
                 "The database does not answer: check that PostgreSQL runs and that DATABASE_URL is right"
             ) from None
@@ -169,6 +175,16 @@ class Database:
         """Closes the pool and leaves an embedded server, which stops with its last process."""
         self._pool.close()
         stop_embedded(self.settings)
+
+    @contextmanager
+    def _count_reader(self) -> Iterator[None]:
+        with self._counting:
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._readers -= 1
 
     def _configure_reader(self, connection: psycopg.Connection) -> None:
         for name, value in {

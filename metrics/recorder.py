@@ -16,7 +16,7 @@ from metrics.beacons import Beacon, CannotBeStored, DatabaseIsAway, Entry, Kind,
 from metrics.settings import Settings
 from metrics.spool import Spool
 from metrics.spooler import Spooler
-from metrics.writer import Writer
+from metrics.writer import REPLAY_SECONDS, Writer
 
 MOST_IN_BATCH = 256
 MOST_WAITING = 10_000
@@ -42,7 +42,7 @@ class Recorder:
         """Without a spool, beacons are refused while the database is away."""
         timeout = timedelta(minutes=settings.timeout_minutes)
         self._writer = Writer(url, timeout)
-        self._spooler = Spooler(spool, Writer(url, timeout)) if spool else None
+        self._spooler = Spooler(spool, Writer(url, timeout, REPLAY_SECONDS)) if spool else None
         self._waiting: deque[Waiting] = deque()
         self._batch: list[Waiting] = []
         self._wake = asyncio.Event()

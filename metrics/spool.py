@@ -96,10 +96,10 @@ class Spool:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             # Who visited what is nobody else's to read.
             folder.chmod(0o700)
-            self._connection = sqlite3.connect(
-                folder / FILE, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
-            )
             with self._told():
+                self._connection = sqlite3.connect(
+                    folder / FILE, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
+                )
                 self._prepare(megabytes)
         except OSError as error:
             raise SpoolError(f"The spool in {str(folder)!r} cannot be written ({error.strerror})") from None

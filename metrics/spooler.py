@@ -13,7 +13,7 @@ import msgspec
 from metrics import meters
 from metrics.beacons import CannotBeStored, DatabaseIsAway, Entry, Outcome, SpoolIsFull
 from metrics.spool import Batch, Part, Spool, SpoolError
-from metrics.writer import RETRY_SECONDS, Writer
+from metrics.writer import RETRY_SECONDS, STATEMENT_SECONDS, Writer
 
 # What one round of the replay reads: large batches cost the database less a beacon.
 MOST_IN_ROUND = 1_024
@@ -77,9 +77,11 @@ class Spooler:
 
         Who waits here adds nothing meanwhile. Under a steady load the spool would never be empty otherwise.
         """
-        while self._size and self._is_flowing and self._size <= MOST_IN_ROUND:
-            self._news.clear()
-            await self._news.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STATEMENT_SECONDS):
+                while self._size and self._is_flowing and self._size <= MOST_IN_ROUND:
+                    self._news.clear()
+                    await self._news.wait()
         return not self._size
 
     async def _replay_for_ever(self) -> None:

@@ -32,9 +32,11 @@ from metrics.database import CONNECT_TIMEOUT_SECONDS
 from metrics.statements import get_statement
 
 BEACON_ROLE = "metrics_beacon"
-# The server gives a statement up first, because of a lock for instance; then we give the server up.
+# The server gives a statement up first, because of a lock for instance; a moment later we give the server up. Who
+# waits for nobody's answer may wait longer.
 STATEMENT_SECONDS = 3
-HANG_UP_SECONDS = 5
+REPLAY_SECONDS = 30
+GRACE_SECONDS = 2
 # A database that was away a moment ago is not asked again for every beacon.
 RETRY_SECONDS = 1.0
 # An end may overtake its start by a moment: it is kept until then.
@@ -81,9 +83,10 @@ class Writer:
     never held while the next waits for others.
     """
 
-    def __init__(self, url: str, timeout: timedelta) -> None:
+    def __init__(self, url: str, timeout: timedelta, statement_seconds: int = STATEMENT_SECONDS) -> None:
         self._url = url
         self._timeout = timeout
+        self._statement_seconds = statement_seconds
         self._early_ends = EarlyEnds()
         self._connection: Connection | None = None
         self._clock = Clock()
@@ -113,7 +116,7 @@ class Writer:
         began = loop.time()
         try:
             connection = self._connection = self._connection or await self._connect()
-            hang_up = loop.call_later(HANG_UP_SECONDS, _hang_up, connection)
+            hang_up = loop.call_later(self._statement_seconds + GRACE_SECONDS, _hang_up, connection)
             try:
                 if self._clock.is_old():
                     await self._clock.ask(connection)
@@ -127,7 +130,7 @@ class Writer:
                 raise CannotBeStored("This beacon cannot be stored: send another") from None
             # The server may have been started anew since the last batch, or two processes waited for each other. Every
             # beacon may come twice.
-            may_try = was_open and tries > 1 and loop.time() - began < STATEMENT_SECONDS
+            may_try = was_open and tries > 1 and loop.time() - began < self._statement_seconds
         else:
             meters.DATABASE_UP.set(1)
             return done
@@ -216,7 +219,7 @@ class Writer:
         try:
             # Every right but that role's is given up; a database without our roles leaves the login's own.
             await connection.execute(get_statement("take_role"), {"role": BEACON_ROLE})
-            await connection.execute(get_statement("limit_statements"), {"seconds": f"{STATEMENT_SECONDS}s"})
+            await connection.execute(get_statement("limit_statements"), {"seconds": f"{self._statement_seconds}s"})
             await self._clock.ask(connection)
         except BaseException:
             await connection.close()

@@ -1,5 +1,6 @@
 """The database: few rights to read, rows guarded, and one sentence when it is away."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import pytest
 
 from metrics import customers
 from metrics.customers import CustomerQuery
-from metrics.database import BadDatabaseUrl, Database, DatabaseAway, SchemaMissing, connect, open_database
+from metrics.database import MOST_READERS, BadDatabaseUrl, Database, DatabaseAway, SchemaMissing, connect, open_database
 from metrics.settings import load_settings
 from metrics.viewer import NotAllowed, Viewer
 from tests.conftest import Server
@@ -136,3 +137,12 @@ def test_a_plan_from_before_a_migration_is_made_anew(database: Database) -> None
     with pytest.raises(DatabaseAway, match="brought up to date"):
         read()
     assert read() == (1, 2)
+
+
+def test_whoever_comes_when_every_connection_is_taken_is_told_so(database: Database) -> None:
+    with ExitStack() as stack:
+        for _ in range(MOST_READERS):
+            stack.enter_context(database.read())
+        with pytest.raises(DatabaseAway, match="Too many answers are being given at once"), database.read():
+            pass
+    assert database.now()

@@ -232,6 +232,9 @@ def test_what_is_no_spool_is_one_sentence_and_is_left_alone(tmp_path: Path) -> N
     with pytest.raises(SpoolError, match="file is not a database"):
         Spool(tmp_path, 64)
     assert (tmp_path / FILE).read_bytes() == b"something else " * 1_000
+    (tmp_path / "folder" / FILE).mkdir(parents=True)
+    with pytest.raises(SpoolError, match="unable to open"):
+        Spool(tmp_path / "folder", 64)
     (tmp_path / "file").touch()
     with pytest.raises(SpoolError, match="cannot be written"):
         Spool(tmp_path / "file" / "spool", 64)
