@@ -57,6 +57,13 @@ class BackUp:
         self.run("pg_restore", *flags, "-d", url, self.file, accepts=accepts)
         return Database(replace(self.server.settings, database_url=url), url)
 
+    def mend(self, restored: Database) -> None:
+        """A rebuild leaves nothing to be found."""
+        rebuild(restored)
+        assert not list(check(restored, full=True))
+        assert not find_differences(restored, SOME)
+        self.drop(restored)
+
     def drop(self, database: Database) -> None:
         database.close()
         self.server.drop_database(database.url)
@@ -137,10 +144,7 @@ def test_rows_without_triggers_are_found_and_mended(back_up: BackUp) -> None:
         connection.execute("UPDATE metrics_fold SET folded_until = now()")
     findings = " ".join(check(restored, full=True))
     assert "customers of the shop have no summary" in findings
-    rebuild(restored)
-    assert not list(check(restored, full=True))
-    assert not find_differences(restored, SOME)
-    back_up.drop(restored)
+    back_up.mend(restored)
 
 
 def test_rows_that_came_over_old_ones_without_triggers_are_found_and_mended(back_up: BackUp) -> None:
@@ -158,10 +162,7 @@ def test_rows_that_came_over_old_ones_without_triggers_are_found_and_mended(back
     findings = " ".join(check(restored, full=True))
     assert "in total_orders" in findings
     assert "in total_sessions" in findings
-    rebuild(restored)
-    assert not list(check(restored, full=True))
-    assert not find_differences(restored, SOME)
-    back_up.drop(restored)
+    back_up.mend(restored)
 
 
 def test_whom_we_forgot_stays_forgotten(back_up: BackUp) -> None:
@@ -192,7 +193,4 @@ def test_a_table_of_ours_that_was_left_out_is_one_clear_finding(back_up: BackUp)
         )
     findings = " ".join(check(restored, full=True))
     assert "customers of the shop have no summary" in findings
-    rebuild(restored)
-    assert not list(check(restored, full=True))
-    assert not find_differences(restored, SOME)
-    back_up.drop(restored)
+    back_up.mend(restored)

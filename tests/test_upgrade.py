@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -24,6 +22,7 @@ from metrics.settings import load_settings
 from metrics.statements import SQL_FOLDER
 from tests.conftest import Server
 from tests.fold import EVERY, find_differences, fold
+from tests.test_privacy import keep_writing
 
 SOME = EVERY[::9]
 # The last file of each release.
@@ -84,33 +83,26 @@ def read_pages(connection: psycopg.Connection[Any], rng: Random, users: list[UUI
 Work = Callable[[psycopg.Connection[Any], Random, list[UUID], Counter[str]], None]
 
 
-@contextmanager
-def keep_at_work(
-    url: str, works: list[tuple[Work, str]], users: list[UUID], kept: Counter[str]
-) -> Iterator[list[psycopg.Error]]:
-    """Each on a connection of its own until the block ends, and what they were told."""
-    stop, failures = threading.Event(), []
+class Crew:
+    """The writers and readers of a release, each in its role, and what they wrote."""
 
-    def run(work: Work, role: str, seed: int) -> None:
-        rng, mine = Random(seed), Counter[str]()
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"SET ROLE {role}" if role else "SELECT 1")
-            while not stop.is_set():
-                try:
-                    work(connection, rng, users, mine)
-                except psycopg.Error as error:
-                    failures.append(error)
-        kept.update(mine)
+    def __init__(self, release: str, users: list[UUID]) -> None:
+        self.works: list[tuple[Work, str]] = [(write_shop, ""), (write_shop, ""), (read_pages, "metrics_reader")]
+        if release in WITH_BEACONS:
+            self.works += [(write_beacons, "metrics_beacon")] * 2
+        self._users = users
+        self._rngs = [Random(seed) for seed in range(len(self.works))]
+        self._kept: list[Counter[str]] = [Counter() for _ in self.works]
 
-    threads = [threading.Thread(target=run, args=(*one, seed)) for seed, one in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield failures
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+    def write(self, connection: psycopg.Connection[Any], number: int) -> None:
+        writer, turn = divmod(number, 1_000_000)
+        work, role = self.works[writer]
+        if turn == 1 and role:
+            connection.execute(f"SET ROLE {role}")
+        work(connection, self._rngs[writer], self._users, self._kept[writer])
+
+    def count(self, table: str) -> int:
+        return sum(one[table] for one in self._kept)
 
 
 def count_rows(database: Database, table: str) -> int:
@@ -140,11 +132,8 @@ def test_its_code_runs_on_while_it_becomes_the_present_one(
         fold(database)
     tables = ("orders", "service_bookings", "user_sessions")
     before = {table: count_rows(database, table) for table in tables}
-    works: list[tuple[Work, str]] = [(write_shop, ""), (write_shop, ""), (read_pages, "metrics_reader")]
-    if release in WITH_BEACONS:
-        works += [(write_beacons, "metrics_beacon")] * 2
-    kept: Counter[str] = Counter()
-    with keep_at_work(url, works, users, kept) as failures:
+    crew = Crew(release, users)
+    with keep_writing(database, crew.write, len(crew.works)) as failures:
         done = migrate(url, log=lambda line: None)
     assert not failures, failures[0]
     assert done
@@ -152,7 +141,7 @@ def test_its_code_runs_on_while_it_becomes_the_present_one(
     with database.write() as connection:
         assert is_current(connection)
     assert {table: count_rows(database, table) for table in tables} == {
-        table: before[table] + kept[table] for table in tables
+        table: before[table] + crew.count(table) for table in tables
     }
     with database.write() as connection:
         connection.execute("SELECT metrics_sweep_sessions('30 minutes', '1 day', 100000)")
