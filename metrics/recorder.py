@@ -140,7 +140,7 @@ class Recorder:
     async def _store(self, entries: list[Entry]) -> list[Outcome]:
         if self._spooler is None:
             return await self._writer.write(entries)
-        if await self._spooler.empty():
+        if await self._spooler.empty(len(entries)):
             with suppress(DatabaseIsAway):
                 return await self._writer.write(entries)
         return await self._spooler.keep(entries)

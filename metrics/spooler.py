@@ -72,14 +72,16 @@ class Spooler:
         self._wake.set()
         return [_foresee(one) for one in entries]
 
-    async def empty(self) -> bool:
+    async def empty(self, coming: int) -> bool:
         """Waits for the last of what is kept, where the database takes it; False where it does not, or not soon.
 
-        Who waits here adds nothing meanwhile. Under a steady load the spool would never be empty otherwise.
+        Before so many more come, at least twice as many go. Under a load as fast as it is answered the spool would only
+        grow otherwise, and under any steady load never be empty.
         """
+        enough = max(0, self._size - 2 * coming)
         with suppress(TimeoutError):
             async with asyncio.timeout(STATEMENT_SECONDS):
-                while self._size and self._is_flowing and self._size <= MOST_IN_ROUND:
+                while self._size > enough and self._is_flowing:
                     self._news.clear()
                     await self._news.wait()
         return not self._size

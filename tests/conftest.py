@@ -28,6 +28,14 @@ TEMPLATE = "metrics_template"
 _numbers = count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several files run at a time, the tests of one stay together, and those that share the tracker's visits."""
+    for item in items:
+        is_tracker = item.path.stem.startswith("test_tracker_") and item.path.parent.name == "browser"
+        item.add_marker(pytest.mark.xdist_group("tracker" if is_tracker else str(item.path)))
+
+
 @dataclass(frozen=True)
 class Server:
     """A running PostgreSQL with a template database that holds an empty, migrated shop."""
