@@ -13,7 +13,7 @@ run: $(VENV)/run ## the dashboard on http://127.0.0.1:8501, with a database and 
 	@exec $(BIN)/python -m metrics run
 
 test: $(VENV)/dev browser lint ## every test, two files at a time
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/dev ## format, style and types
 	$(BIN)/ruff format --check .

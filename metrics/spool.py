@@ -168,6 +168,8 @@ class Spool:
         run("PRAGMA journal_mode = WAL")
         # Each commit is on the disk when it returns, not when the system finds the time.
         run("PRAGMA synchronous = FULL")
+        # Kilobytes of memory: what is read is read once.
+        run("PRAGMA cache_size = -128")
         run(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         run(f"PRAGMA journal_size_limit = {LOG_PAGES * PAGE}")
         run(f"PRAGMA max_page_count = {megabytes * 2**20 // PAGE}")
@@ -184,7 +186,9 @@ class Spool:
     def _set_aside(self) -> None:
         with suppress(OSError):
             if not self._reserve.exists() or self._reserve.stat().st_size < RESERVE:
-                self._reserve.write_bytes(bytes(RESERVE))
+                with self._reserve.open("wb") as file:
+                    for _ in range(RESERVE // PAGE):
+                        file.write(bytes(PAGE))
 
     def _insert(self, position: int | None, part: Part, *, is_merged: bool) -> None:
         self._connection.execute(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -28,12 +29,17 @@ TEMPLATE = "metrics_template"
 _numbers = count(1)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Where several files run at a time, the tests of one stay together, and those that share the tracker's visits."""
-    for item in items:
-        is_tracker = item.path.stem.startswith("test_tracker_") and item.path.parent.name == "browser"
-        item.add_marker(pytest.mark.xdist_group("tracker" if is_tracker else str(item.path)))
+    from xdist.scheduler import LoadFileScheduling
+
+    class TogetherScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return "tracker" if "browser/test_tracker_" in file else file
+
+    return TogetherScheduling(config, log)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,10 @@ class Server:
 
 def prepare_template(server: Server) -> Server:
     with server.connect() as connection:
+        # Nothing of it has to outlive the machine.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
         connection.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0")
     url = server.get_url(TEMPLATE)
     with psycopg.connect(url) as connection:
